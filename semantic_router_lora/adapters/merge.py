@@ -1,0 +1,77 @@
+"""Merging an adapter into a base model, through peft."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from semantic_router_lora.adapters.read import Adapter
+from semantic_router_lora.errors import AdapterFormatError, AdapterMismatchError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def merge_adapter(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
+    """Fold an adapter's weights into the model's own, in place, and return the model.
+
+    W ← W + scaling · B A for plain LoRA (Hu et al. 2021, arXiv 2106.09685), and what peft does
+    for rsLoRA, DoRA, bias and pattern settings.
+
+    Args:
+        model: the base, in float32.
+
+    Raises:
+        AdapterFormatError: if peft does not accept the configuration.
+        AdapterMismatchError: if a key of the file finds no place in the base, a place stays
+            without weights, or a shape differs.
+    """
+    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+    try:
+        wrapped = get_peft_model(model, LoraConfig(**adapter.config))
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        if "target modules" in str(error).lower():
+            raise AdapterMismatchError(
+                f"adapter {adapter.name}: target_modules "
+                f"{adapter.config.get('target_modules')} do not exist in {type(model).__name__}; "
+                f"its linear layers are called {', '.join(_linear_names(model))}"
+            ) from error
+        raise AdapterFormatError(f"adapter {adapter.name}: peft refuses it: {error}") from error
+    # Without this, a wrong base loads with no more than a warning: peft leaves what it finds no
+    # weights for at its initial value and passes over what it finds no place for.
+    expected = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    _compare(adapter, {key: tuple(tensor.shape) for key, tensor in expected.items()})
+    float32 = {key: tensor.float() for key, tensor in adapter.tensors.items()}
+    set_peft_model_state_dict(wrapped, float32)
+    merged: PreTrainedModel = wrapped.merge_and_unload()
+    return merged
+
+
+def _compare(adapter: Adapter, expected: dict[str, tuple[int, ...]]) -> None:
+    found = {key: tuple(tensor.shape) for key, tensor in adapter.tensors.items()}
+    unexpected = sorted(found.keys() - expected.keys())
+    missing = sorted(expected.keys() - found.keys())
+    reshaped = sorted(key for key in found.keys() & expected.keys() if found[key] != expected[key])
+    problems = []
+    if unexpected:
+        problems.append(f"{len(unexpected)} keys have no place in the base, e.g. {unexpected[0]}")
+    if missing:
+        problems.append(f"{len(missing)} places of the base get no weights, e.g. {missing[0]}")
+    if reshaped:
+        key = reshaped[0]
+        problems.append(
+            f"{len(reshaped)} shapes differ, e.g. {key}: {found[key]}, the base takes {expected[key]}"
+        )
+    if problems:
+        raise AdapterMismatchError(
+            f"adapter {adapter.name} (made for {adapter.base_model or 'an unnamed base'}) does not "
+            f"fit this base: {'; '.join(problems)}"
+        )
+
+
+def _linear_names(model: PreTrainedModel) -> list[str]:
+    from torch.nn import Linear
+
+    return sorted(
+        {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, Linear)}
+    )

@@ -1,0 +1,76 @@
+"""From the name of an adapter to the folder with its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from semantic_router_lora.adapters import layout
+from semantic_router_lora.errors import AdapterFormatError, ModelReferenceError
+from semantic_router_lora.hub import cached_snapshot, download_snapshot
+from semantic_router_lora.reference import existing_folder, parse_hub_id
+
+DEFAULT_ADAPTER = "multi-domain-cache-lora-L6"
+
+
+@dataclass(frozen=True)
+class AdapterLocation:
+    """An adapter's name, as it stands in a reference, and the folder with its files."""
+
+    name: str
+    folder: Path
+
+
+def _bundled_folder() -> Path:
+    return Path(str(files("semantic_router_lora.adapters") / "bundled"))
+
+
+def bundled_adapters() -> list[str]:
+    """The names of the adapters that the package ships, sorted."""
+    folder = _bundled_folder()
+    return sorted(path.parent.name for path in folder.glob(f"*/{layout.CONFIG}"))
+
+
+def resolve_adapter(reference: str) -> AdapterLocation:
+    """Find an adapter: bundled name, folder, Hugging Face cache, Hub, in this order.
+
+    Raises:
+        ModelReferenceError: if it is none of these, or the Hub does not serve it.
+        AdapterFormatError: if the place exists but holds no adapter.
+    """
+    if reference in bundled_adapters():
+        return AdapterLocation(reference, _bundled_folder() / reference)
+    folder = existing_folder(reference)
+    if folder is not None:
+        return AdapterLocation(str(folder), _complete(str(folder), folder))
+    hub_id = parse_hub_id(reference)
+    if hub_id is None:
+        raise ModelReferenceError(
+            f"adapter {reference!r} is neither bundled ({', '.join(bundled_adapters()) or 'none'}), "
+            f"nor an existing folder, nor a Hub id (owner/name)"
+        )
+    cached = cached_snapshot(hub_id, layout.FILES)
+    if cached is not None and all((cached / name).is_file() for name in layout.REQUIRED):
+        return AdapterLocation(str(hub_id), cached)
+    try:
+        downloaded = download_snapshot(hub_id, layout.FILES)
+    except ConnectionError as error:
+        raise ModelReferenceError(
+            f"adapter {reference!r} is not bundled, no folder, not in the Hugging Face cache, "
+            f"and {error}"
+        ) from error
+    return AdapterLocation(str(hub_id), _complete(str(hub_id), downloaded))
+
+
+def _complete(name: str, folder: Path) -> Path:
+    missing = [required for required in layout.REQUIRED if not (folder / required).is_file()]
+    if not missing:
+        return folder
+    pickles = sorted(path.name for path in folder.glob("adapter_model.*") if path.suffix != ".safetensors")
+    if pickles and missing == [layout.WEIGHTS]:
+        raise AdapterFormatError(
+            f"adapter {name}: weights come as {', '.join(pickles)}, which can run code when read; "
+            f"only {layout.WEIGHTS} is accepted"
+        )
+    raise AdapterFormatError(f"adapter {name}: {folder} has no {' and no '.join(missing)}")

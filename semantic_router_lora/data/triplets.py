@@ -1,0 +1,125 @@
+"""Triplets (anchor, positive, negative) and the files that hold them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from semantic_router_lora.errors import DataError, require
+
+TRAPS = ("aspect", "entity", "number", "negation", "scope", "role")
+
+_REQUIRED = ("anchor", "positive", "negative")
+# The test sets of the reference system call the third field so.
+_ALIASES = {"hard_negative": "negative"}
+
+
+@dataclass(frozen=True)
+class Triplet:
+    """A question, a paraphrase of it, and a near miss.
+
+    Attributes:
+        anchor: a question whose answer a cache holds.
+        positive: another wording; the same answer serves it.
+        negative: close to the anchor, but its answer is another.
+        domain: such as ``medical``.
+        source: where the row comes from.
+        group: rows of one group never straddle splits.
+        trap: why the negative is wrong, one of `TRAPS`.
+    """
+
+    anchor: str
+    positive: str
+    negative: str
+    domain: str | None = None
+    source: str | None = None
+    group: str | None = None
+    trap: str | None = None
+
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """Anchor, positive and negative."""
+        return (self.anchor, self.positive, self.negative)
+
+
+_FIELDS = tuple(field.name for field in fields(Triplet))
+
+
+def read_triplets(path: Path) -> list[Triplet]:
+    """Read a .jsonl, .csv or .parquet file of triplets.
+
+    Unknown fields are passed over; ``hard_negative`` is read as ``negative``.
+
+    Raises:
+        DataError: if the file is missing, empty, not UTF-8 or of another kind, or a row lacks a
+            field or holds no text in it; the message names the line.
+        MissingExtraError: for Parquet without pyarrow.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    readers = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: expected a file ending in {', '.join(readers)}")
+    try:
+        triplets = [_triplet(row, f"{path}:{number}") for number, row in reader(path)]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8: {error}") from error
+    if not triplets:
+        raise DataError(f"{path}: holds no triplets")
+    return triplets
+
+
+def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
+    """Write triplets as JSON lines, leaving out fields that are None."""
+    with path.open("w", encoding="utf-8") as file:
+        for triplet in triplets:
+            row = {key: value for key, value in asdict(triplet).items() if value is not None}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _triplet(row: Any, where: str) -> Triplet:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object, got {type(row).__name__}")
+    named = {_ALIASES.get(key, key): value for key, value in row.items()}
+    for name in _REQUIRED:
+        value = named.get(name)
+        if not isinstance(value, str) or not value.strip():
+            raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
+    return Triplet(**{name: _optional_text(named, name, where) for name in _FIELDS})  # type: ignore[arg-type]
+
+
+def _optional_text(row: dict[str, Any], name: str, where: str) -> str | None:
+    value = row.get(name)
+    if value is None or isinstance(value, str):
+        return value or None
+    raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
+
+
+def _jsonl_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise DataError(f"{path}:{number}: not valid JSON: {error}") from error
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            yield reader.line_num, row
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    require("pyarrow", "train")
+    import pyarrow.parquet
+
+    for number, row in enumerate(pyarrow.parquet.read_table(path).to_pylist(), start=1):
+        yield number, row

@@ -1,0 +1,121 @@
+"""The encoder that a semantic-router takes: a thin shell over `Embedder`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Optional
+
+from semantic_router.encoders import HuggingFaceEncoder
+
+from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
+from semantic_router_lora.embedder import Embedder
+from semantic_router_lora.errors import InputError
+from semantic_router_lora.reference import ModelReference
+from semantic_router_lora.registration import ENCODER_TYPE, _fields, encoder_has_threshold
+
+
+class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
+    """A Hugging Face encoder with a LoRA adapter merged into it.
+
+    Goes wherever semantic-router takes a dense encoder: ``RouteLayer`` (0.0.x),
+    ``SemanticRouter`` and ``HybridRouter`` (0.1 to 0.3), ``IndexedRouter`` (1.x).
+
+    Args:
+        adapter: bundled name, folder or Hub id; the default is the bundled multi-domain adapter.
+        base_model: where the base lies, if not where the adapter's configuration says.
+        name: ``<base>+lora:<adapter>``, in place of the two above; what a router file holds.
+        device: ``cuda``, ``mps``, ``cpu``, ...; None takes the best there is.
+        dtype: ``float32``, ``bfloat16`` or ``float16``.
+        score_threshold: in the lines before 1.0, where the encoder keeps it; default 0.5.
+
+    Raises:
+        InputError: on an unknown argument, or one that does not fit the installed line.
+        ModelReferenceError, BaseModelError, AdapterError: as `Embedder` does.
+    """
+
+    type: str = ENCODER_TYPE
+    adapter: Optional[str] = None  # noqa: UP045  (read by pydantic v1 in the 0.0 line)
+    base_model: Optional[str] = None  # noqa: UP045
+    dtype: str = "float32"
+
+    def __init__(self, **data: Any) -> None:
+        _check_arguments(type(self), data)
+        parsed = ModelReference.parse(data["name"]) if data.get("name") else None
+        for field, part in (("base_model", parsed and parsed.base), ("adapter", parsed and parsed.adapter)):
+            if part is not None and data.setdefault(field, part) not in (None, part):
+                raise InputError(f"name says {field} {part!r}, {field}= says {data[field]!r}")
+            data[field] = data[field] if data.get(field) is not None else part
+        data["adapter"] = data["adapter"] or DEFAULT_ADAPTER
+        # The parent's constructor calls `_initialize_hf_model`.
+        super().__init__(**data)
+        self.name = self.embedder.reference
+        self.device = str(self.embedder.device)
+
+    def _initialize_hf_model(self) -> tuple[None, Embedder]:
+        embedder = Embedder(
+            self.base_model,
+            self.adapter,
+            device=self.device or "auto",
+            dtype=self.dtype,  # type: ignore[arg-type]  # checked by Embedder
+        )
+        return None, embedder  # the parent's slots for tokenizer and model
+
+    @property
+    def embedder(self) -> Embedder:
+        """What does the work; also gives float32 arrays and the fingerprint."""
+        embedder: Embedder = self._model
+        return embedder
+
+    def __call__(
+        self,
+        docs: list[str],
+        batch_size: int = 32,
+        normalize_embeddings: bool = True,
+        pooling_strategy: str | None = None,
+    ) -> list[list[float]]:
+        """Embed texts.
+
+        Args:
+            docs: a list of strings.
+            batch_size: accepted for the parent's sake, and without effect: batches are formed by
+                length.
+            normalize_embeddings: must be true, because the adapter was trained so.
+            pooling_strategy: None or the base model's own.
+
+        Returns:
+            One vector of unit length for each text, as lists, which every index accepts.
+
+        Raises:
+            InputError: if docs is not a list of valid strings, or an option would change what
+                the vectors mean.
+        """
+        if not normalize_embeddings:
+            raise InputError("normalize_embeddings=False is not supported: vectors are of unit length")
+        if pooling_strategy not in (None, self.embedder.pooling):
+            raise InputError(
+                f"pooling_strategy is {pooling_strategy!r}; this base model pools by "
+                f"{self.embedder.pooling!r}"
+            )
+        vectors: list[list[float]] = self.embedder.encode(docs).tolist()
+        return vectors
+
+    async def acall(self, docs: list[str]) -> list[list[float]]:
+        """Embed texts in a worker thread, so that the event loop stays free."""
+        return await asyncio.to_thread(self, docs)
+
+
+def _check_arguments(encoder: Any, data: dict[str, Any]) -> None:
+    """Refuse what pydantic would pass over in silence."""
+    if "score_threshold" in data and not encoder_has_threshold():
+        raise InputError(
+            "this semantic-router has no threshold on the encoder: "
+            "pass confidence_threshold= to the router or route"
+        )
+    for name in ("tokenizer_kwargs", "model_kwargs"):
+        if data.get(name):
+            raise InputError(f"{name} is not supported; use device= and dtype=")
+    unknown = sorted(data.keys() - set(_fields(encoder)))
+    if unknown:
+        raise InputError(f"unknown arguments {unknown}")
+    if data.get("type", ENCODER_TYPE) != ENCODER_TYPE:
+        raise InputError(f"type is {data['type']!r}, expected {ENCODER_TYPE!r}")

@@ -1,0 +1,1 @@
+"""How the forward pass runs: token ids in, sentence vectors out."""

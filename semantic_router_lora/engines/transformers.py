@@ -1,0 +1,92 @@
+"""The engine for any architecture that transformers' AutoModel knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModel, PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from semantic_router_lora.base_models import BaseModel
+from semantic_router_lora.engines.pooling import pool
+from semantic_router_lora.errors import BaseModelError
+
+
+class TransformersEngine:
+    """Runs an encoder of transformers on padded batches."""
+
+    def __init__(
+        self, model: PreTrainedModel, *, pooling: str, pad_id: int, device: torch.device
+    ) -> None:
+        self._model = model.to(device).eval()
+        self._pooling = pooling
+        self._pad_id = pad_id
+        self._device = device
+        self.dim = int(model.config.hidden_size)
+
+    def embed(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Embed one batch of token ids.
+
+        Returns:
+            float32 (len(batch), dim), L2-normalised rows.
+        """
+        width = max(len(ids) for ids in batch)
+        ids = torch.full((len(batch), width), self._pad_id, dtype=torch.long)
+        mask = torch.zeros((len(batch), width), dtype=torch.long)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = torch.as_tensor(tokens, dtype=torch.long)
+            mask[row, : len(tokens)] = 1
+        # Entered here, not once at start: the mode is kept per thread, and routers call from
+        # worker threads of their own.
+        with torch.inference_mode():
+            mask = mask.to(self._device)
+            hidden = self._model(input_ids=ids.to(self._device), attention_mask=mask)[0]
+            vectors: NDArray[np.float32] = pool(hidden, mask, self._pooling).cpu().numpy()
+        return vectors
+
+
+def load_model(base: BaseModel) -> PreTrainedModel:
+    """Read a base model's weights, in float32 on the CPU.
+
+    Raises:
+        BaseModelError: if the files cannot be read, or do not hold every weight: transformers
+            would fill those with random numbers.
+    """
+    try:
+        with _quiet():
+            model, info = AutoModel.from_pretrained(
+                base.folder,
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # whatever a foreign config or weights file provokes
+        raise BaseModelError(f"base model {base.name} cannot be read: {error}") from error
+    # The pooler is a layer of BERT's that sentence vectors do not use, and many bases lack it.
+    missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
+    if missing or info["mismatched_keys"]:
+        raise BaseModelError(
+            f"base model {base.name}: its weights do not match its config.json: "
+            f"missing {missing[:3]}, of another shape {list(info['mismatched_keys'])[:3]}"
+        )
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' load report and bar: what it reports, `load_model` checks itself."""
+    verbosity = transformers_logging.get_verbosity()
+    bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bar:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,46 @@
+"""Snapshots of Hugging Face repositories: from the local cache, else from the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from semantic_router_lora.reference import HubId
+
+
+def cached_snapshot(hub_id: HubId, patterns: Sequence[str]) -> Path | None:
+    """The snapshot's folder in the local cache, or None if the cache has none of it."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(
+            hub_id.repo,
+            revision=hub_id.revision,
+            allow_patterns=list(patterns),
+            local_files_only=True,
+        )
+    except LocalEntryNotFoundError:
+        return None
+    return Path(folder)
+
+
+def download_snapshot(hub_id: HubId, patterns: Sequence[str]) -> Path:
+    """Download the matching files from the Hub and return the snapshot's folder.
+
+    Raises:
+        ConnectionError: whatever went wrong, in one sentence; without a try if HF_HUB_OFFLINE
+            is set.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    if constants.HF_HUB_OFFLINE:
+        raise ConnectionError("HF_HUB_OFFLINE is set")
+    try:
+        folder = snapshot_download(
+            hub_id.repo, revision=hub_id.revision, allow_patterns=list(patterns)
+        )
+    except Exception as error:  # the client's errors share no base class across its versions
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConnectionError(f"the Hub did not serve {hub_id}: {reason}") from error
+    return Path(folder)

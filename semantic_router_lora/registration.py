@@ -1,0 +1,163 @@
+"""All that this package knows of semantic-router's versions.
+
+semantic-router has no way for other packages to add an encoder: a saved router names its encoder
+by a type from a closed list. Three lines of it are in use:
+
+====================  =======================================  ==============================
+0.0.x                 ``RouteLayer``, ``LayerConfig``          pydantic v1
+0.1 to 0.3            ``SemanticRouter``, ``HybridRouter``     pydantic v2
+1.x                   ``IndexedRouter``, ``Chain``, ``Merge``  pydantic v2; no encoder threshold
+====================  =======================================  ==============================
+
+`register` extends the installed line in place, so that users who imported its names earlier get
+the extension too; `unregister` takes it back. Nothing registers itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from semantic_router_lora.errors import DataError, RegistrationError
+
+ENCODER_TYPE = "lora_huggingface"
+
+_MARK = "_semantic_router_lora_original"
+
+
+class _Type:
+    """Stands where semantic-router keeps a member of its closed EncoderType."""
+
+    value = ENCODER_TYPE
+    name = ENCODER_TYPE.upper()
+
+
+def register() -> None:
+    """Let routers with a `LoRAHuggingFaceEncoder` be saved to a file and loaded from it.
+
+    Does nothing if it was called before. Stock encoders are not affected.
+
+    Raises:
+        RegistrationError: if the installed semantic-router has not the internals that this needs.
+            The encoder works without registration wherever it is passed as an object.
+    """
+    from semantic_router import encoders
+
+    original = _auto_encoder_init(encoders)
+    saved_classes = _saved_classes()
+    if not hasattr(original, _MARK):
+        encoders.AutoEncoder.__init__ = _extended(original)  # type: ignore[method-assign]
+    if saved_classes is not None:
+        from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
+
+        saved_classes[LoRAHuggingFaceEncoder] = _Type
+
+
+def unregister() -> None:
+    """Undo `register`; does nothing if that was not called."""
+    from semantic_router import encoders
+
+    current = encoders.AutoEncoder.__init__
+    if hasattr(current, _MARK):
+        encoders.AutoEncoder.__init__ = getattr(current, _MARK)  # type: ignore[method-assign]
+    saved_classes = _saved_classes()
+    if saved_classes is not None:
+        from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
+
+        saved_classes.pop(LoRAHuggingFaceEncoder, None)
+
+
+def load_router(path: str | Path) -> Any:
+    """Load a router file whose encoder may be a `LoRAHuggingFaceEncoder`; registers it first.
+
+    Returns:
+        What the installed line makes of such a file, ready to be called: a ``RouteLayer``, a
+        ``SemanticRouter``, or an ``IndexedRouter``, ``Chain`` or ``Merge``.
+
+    Raises:
+        DataError: if the file does not exist or ends in neither .yaml, .yml nor .json.
+        RegistrationError: as `register` does.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        raise DataError(f"{path}: expected a file ending in .yaml, .yml or .json")
+    register()
+    import semantic_router
+
+    if hasattr(semantic_router, "load_router"):
+        return semantic_router.load_router(path)
+    if hasattr(semantic_router, "RouteLayer"):
+        config = semantic_router.LayerConfig.from_file(str(path))
+        return semantic_router.RouteLayer.from_config(config)
+    router = semantic_router.SemanticRouter.from_config(
+        semantic_router.RouterConfig.from_file(str(path))
+    )
+    # Until then these releases answer "Index is not ready". Some lack the method and need it not.
+    if hasattr(router, "sync"):
+        router.sync("local")
+    return router
+
+
+def encoder_has_threshold() -> bool:
+    """Whether the installed line keeps the score threshold on the encoder (all but 1.x)."""
+    from semantic_router.encoders import HuggingFaceEncoder
+
+    return "score_threshold" in _fields(HuggingFaceEncoder)
+
+
+def _fields(model: Any) -> Any:
+    return getattr(model, "model_fields", None) or model.__fields__
+
+
+def _auto_encoder_init(encoders: ModuleType) -> Callable[..., None]:
+    init: Callable[..., None] | None = getattr(
+        getattr(encoders, "AutoEncoder", None), "__init__", None
+    )
+    if init is None or list(inspect.signature(init).parameters) != ["self", "type", "name"]:
+        raise RegistrationError(
+            f"semantic-router {version('semantic-router')} builds encoders in a way that is not "
+            f"known here, so router files cannot hold this one; pass the encoder as an object, "
+            f"which works, and report it"
+        )
+    return init
+
+
+def _extended(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def init(self: Any, type: Any, name: str | None = None) -> None:
+        if type == ENCODER_TYPE:
+            from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
+
+            self.type = _Type
+            self.name = name
+            self.model = LoRAHuggingFaceEncoder(name=name) if name else LoRAHuggingFaceEncoder()
+        else:
+            original(self, type, name)
+
+    setattr(init, _MARK, original)
+    return init
+
+
+def _saved_classes() -> dict[type, Any] | None:
+    """The map of 1.x from encoder class to type, or None in lines that save any encoder."""
+    import semantic_router
+
+    if not hasattr(semantic_router, "load_router"):
+        return None
+    from semantic_router import config
+
+    classes = getattr(config, "_ENCODERS", None)
+    if not isinstance(classes, dict):
+        raise RegistrationError(
+            f"semantic-router {version('semantic-router')} saves encoders in a way that is not "
+            f"known here, so router files cannot hold this one; pass the encoder as an object, "
+            f"which works, and report it"
+        )
+    return classes

@@ -1,0 +1,1 @@
+"""Making adapters: from triplets to an adapter folder. Needs the extra ``train``."""

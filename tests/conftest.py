@@ -1,0 +1,67 @@
+"""Models for the tests: the real base from the installed wheel, and adapters made on the spot."""
+
+from __future__ import annotations
+
+import os
+
+# Nothing here may depend on what the Hub serves or on what the user's cache holds.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
+
+torch.set_num_threads(2)
+
+MakeAdapter = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from huggingface_hub import constants
+
+    constants.HF_HUB_CACHE = str(tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture(scope="session")
+def base_folder() -> Path:
+    return resolve_base(DEFAULT_BASE).folder
+
+
+def _randomise(model: torch.nn.Module, seed: int = 0) -> None:
+    """Give every trainable weight a value, so that no part of the adapter is without effect."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in sorted(model.named_parameters()):
+        if parameter.requires_grad and "magnitude" not in name:
+            with torch.no_grad():
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.05)
+
+
+@pytest.fixture(scope="session")
+def make_adapter(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> MakeAdapter:
+    """Write an adapter with random weights through peft, as any user of peft would."""
+
+    def make(folder: Path | None = None, seed: int = 0, base: Path | None = None, **lora: Any) -> Path:
+        from peft import LoraConfig, get_peft_model
+        from transformers import AutoModel
+
+        folder = folder or tmp_path_factory.mktemp("adapter")
+        settings: dict[str, Any] = {"r": 8, "lora_alpha": 16, "target_modules": ["query", "value"]}
+        model = AutoModel.from_pretrained(base or base_folder, dtype=torch.float32)
+        wrapped = get_peft_model(model, LoraConfig(**(settings | lora)))
+        _randomise(wrapped, seed)
+        wrapped.peft_config["default"].base_model_name_or_path = str(base or DEFAULT_BASE)
+        wrapped.save_pretrained(str(folder))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def adapter_folder(make_adapter: MakeAdapter) -> Path:
+    return make_adapter()
