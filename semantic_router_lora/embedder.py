@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -128,7 +128,7 @@ class Embedder:
             lower_case=self._base.lower_case,
             max_length=self.max_seq_length,
         )
-        rows = model.get_input_embeddings().weight.shape[0]
+        rows = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
         if tokenizer.vocabulary_size > rows:
             owner = f"adapter {self._adapter.name}" if own and self._adapter else "base model"
             raise BaseModelError(
@@ -194,9 +194,7 @@ class Embedder:
             digest.update(hashlib.sha256(part.encode()).digest())
         return digest.hexdigest()[:16]
 
-    def encode(
-        self, texts: Sequence[str], *, show_progress: bool = False
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, show_progress: bool = False) -> NDArray[np.float32]:
         """Embed texts.
 
         Args:

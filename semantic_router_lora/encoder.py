@@ -11,7 +11,7 @@ from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import InputError
 from semantic_router_lora.reference import ModelReference
-from semantic_router_lora.registration import ENCODER_TYPE, _fields, encoder_has_threshold
+from semantic_router_lora.registration import ENCODER_TYPE, encoder_has_threshold, field_names
 
 
 class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
@@ -41,7 +41,10 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
     def __init__(self, **data: Any) -> None:
         _check_arguments(type(self), data)
         parsed = ModelReference.parse(data["name"]) if data.get("name") else None
-        for field, part in (("base_model", parsed and parsed.base), ("adapter", parsed and parsed.adapter)):
+        for field, part in (
+            ("base_model", parsed and parsed.base),
+            ("adapter", parsed and parsed.adapter),
+        ):
             if part is not None and data.setdefault(field, part) not in (None, part):
                 raise InputError(f"name says {field} {part!r}, {field}= says {data[field]!r}")
             data[field] = data[field] if data.get(field) is not None else part
@@ -90,7 +93,9 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
                 the vectors mean.
         """
         if not normalize_embeddings:
-            raise InputError("normalize_embeddings=False is not supported: vectors are of unit length")
+            raise InputError(
+                "normalize_embeddings=False is not supported: vectors are of unit length"
+            )
         if pooling_strategy not in (None, self.embedder.pooling):
             raise InputError(
                 f"pooling_strategy is {pooling_strategy!r}; this base model pools by "
@@ -114,7 +119,7 @@ def _check_arguments(encoder: Any, data: dict[str, Any]) -> None:
     for name in ("tokenizer_kwargs", "model_kwargs"):
         if data.get(name):
             raise InputError(f"{name} is not supported; use device= and dtype=")
-    unknown = sorted(data.keys() - set(_fields(encoder)))
+    unknown = sorted(data.keys() - field_names(encoder))
     if unknown:
         raise InputError(f"unknown arguments {unknown}")
     if data.get("type", ENCODER_TYPE) != ENCODER_TYPE:

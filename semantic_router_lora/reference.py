@@ -7,7 +7,6 @@ same vectors. Base and adapter are each a folder, a Hub id (``owner/name`` or
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +51,8 @@ class ModelReference:
         base, separator, adapter = text.partition(SEPARATOR)
         if not base or (separator and not adapter) or SEPARATOR in adapter:
             raise ModelReferenceError(
-                f"{text!r} is not a model reference; expected '<base>' or '<base>{SEPARATOR}<adapter>'"
+                f"{text!r} is not a model reference; "
+                f"expected '<base>' or '<base>{SEPARATOR}<adapter>'"
             )
         return cls(base, adapter or None)
 
@@ -68,5 +68,5 @@ def existing_folder(text: str) -> Path | None:
 
     Absolute, because a reference outlives the working directory that it was made in.
     """
-    path = Path(os.path.expanduser(text))
+    path = Path(text).expanduser()
     return path.resolve() if path.is_dir() else None

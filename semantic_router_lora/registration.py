@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -89,16 +90,12 @@ def load_router(path: str | Path) -> Any:
     if path.suffix not in (".yaml", ".yml", ".json"):
         raise DataError(f"{path}: expected a file ending in .yaml, .yml or .json")
     register()
-    import semantic_router
-
-    if hasattr(semantic_router, "load_router"):
-        return semantic_router.load_router(path)
-    if hasattr(semantic_router, "RouteLayer"):
-        config = semantic_router.LayerConfig.from_file(str(path))
-        return semantic_router.RouteLayer.from_config(config)
-    router = semantic_router.SemanticRouter.from_config(
-        semantic_router.RouterConfig.from_file(str(path))
-    )
+    line: Any = import_module("semantic_router")
+    if hasattr(line, "load_router"):
+        return line.load_router(path)
+    if hasattr(line, "RouteLayer"):
+        return line.RouteLayer.from_config(line.LayerConfig.from_file(str(path)))
+    router = line.SemanticRouter.from_config(line.RouterConfig.from_file(str(path)))
     # Until then these releases answer "Index is not ready". Some lack the method and need it not.
     if hasattr(router, "sync"):
         router.sync("local")
@@ -109,11 +106,12 @@ def encoder_has_threshold() -> bool:
     """Whether the installed line keeps the score threshold on the encoder (all but 1.x)."""
     from semantic_router.encoders import HuggingFaceEncoder
 
-    return "score_threshold" in _fields(HuggingFaceEncoder)
+    return "score_threshold" in field_names(HuggingFaceEncoder)
 
 
-def _fields(model: Any) -> Any:
-    return getattr(model, "model_fields", None) or model.__fields__
+def field_names(model: Any) -> frozenset[str]:
+    """The fields of a pydantic model class, whichever pydantic it is built on."""
+    return frozenset(getattr(model, "model_fields", None) or model.__fields__)
 
 
 def _auto_encoder_init(encoders: ModuleType) -> Callable[..., None]:

@@ -46,7 +46,9 @@ def _randomise(model: torch.nn.Module, seed: int = 0) -> None:
 def make_adapter(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> MakeAdapter:
     """Write an adapter with random weights through peft, as any user of peft would."""
 
-    def make(folder: Path | None = None, seed: int = 0, base: Path | None = None, **lora: Any) -> Path:
+    def make(
+        folder: Path | None = None, seed: int = 0, base: Path | None = None, **lora: Any
+    ) -> Path:
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModel
 

@@ -30,7 +30,9 @@ OFF_TOPIC = "derive the quadratic formula"
 
 
 def routes(**fields: object) -> list[Route]:
-    return [Route(name=name, utterances=utterances, **fields) for name, utterances in ROUTES.items()]
+    return [
+        Route(name=name, utterances=utterances, **fields) for name, utterances in ROUTES.items()
+    ]
 
 
 @pytest.fixture(scope="module")

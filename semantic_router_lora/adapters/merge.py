@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from semantic_router_lora.adapters.read import Adapter
 from semantic_router_lora.errors import AdapterFormatError, AdapterMismatchError
@@ -19,13 +19,19 @@ def merge_adapter(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
 
     Args:
         model: the base, in float32.
+        adapter: what to merge.
 
     Raises:
         AdapterFormatError: if peft does not accept the configuration.
         AdapterMismatchError: if a key of the file finds no place in the base, a place stays
             without weights, or a shape differs.
     """
-    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+    from peft import (
+        LoraConfig,
+        get_peft_model,
+        get_peft_model_state_dict,
+        set_peft_model_state_dict,
+    )
 
     try:
         wrapped = get_peft_model(model, LoraConfig(**adapter.config))
@@ -43,8 +49,7 @@ def merge_adapter(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
     _compare(adapter, {key: tuple(tensor.shape) for key, tensor in expected.items()})
     float32 = {key: tensor.float() for key, tensor in adapter.tensors.items()}
     set_peft_model_state_dict(wrapped, float32)
-    merged: PreTrainedModel = wrapped.merge_and_unload()
-    return merged
+    return cast("PreTrainedModel", wrapped.merge_and_unload())
 
 
 def _compare(adapter: Adapter, expected: dict[str, tuple[int, ...]]) -> None:
@@ -60,7 +65,8 @@ def _compare(adapter: Adapter, expected: dict[str, tuple[int, ...]]) -> None:
     if reshaped:
         key = reshaped[0]
         problems.append(
-            f"{len(reshaped)} shapes differ, e.g. {key}: {found[key]}, the base takes {expected[key]}"
+            f"{len(reshaped)} shapes differ, e.g. {key}: {found[key]}, "
+            f"the base takes {expected[key]}"
         )
     if problems:
         raise AdapterMismatchError(
@@ -73,5 +79,9 @@ def _linear_names(model: PreTrainedModel) -> list[str]:
     from torch.nn import Linear
 
     return sorted(
-        {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, Linear)}
+        {
+            name.rpartition(".")[2]
+            for name, module in model.named_modules()
+            if isinstance(module, Linear)
+        }
     )

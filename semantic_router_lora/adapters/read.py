@@ -104,9 +104,7 @@ def read_adapter(name: str, folder: Path) -> Adapter:
     raw = read_config(name, folder)
     config = _applied_settings(name, raw)
     tokenizer = folder / layout.TOKENIZER
-    info = _read_object(name, folder / layout.TRAINING_INFO) if (
-        folder / layout.TRAINING_INFO
-    ).is_file() else {}
+    info = read_info(name, folder / layout.TRAINING_INFO)
     return Adapter(
         name=name,
         folder=folder,
@@ -125,6 +123,15 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
         AdapterFormatError: if it is missing, too large or no JSON object.
     """
     return _read_object(name, folder / layout.CONFIG)
+
+
+def read_info(name: str, path: Path) -> dict[str, Any]:
+    """An optional JSON file of the folder; empty if it is not there.
+
+    Raises:
+        AdapterFormatError: if it is too large or no JSON object.
+    """
+    return _read_object(name, path) if path.is_file() else {}
 
 
 def _read_object(name: str, path: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def resolve_adapter(reference: str) -> AdapterLocation:
     hub_id = parse_hub_id(reference)
     if hub_id is None:
         raise ModelReferenceError(
-            f"adapter {reference!r} is neither bundled ({', '.join(bundled_adapters()) or 'none'}), "
+            f"adapter {reference!r} is neither bundled ({', '.join(bundled_adapters())}), "
             f"nor an existing folder, nor a Hub id (owner/name)"
         )
     cached = cached_snapshot(hub_id, layout.FILES)
@@ -67,7 +67,9 @@ def _complete(name: str, folder: Path) -> Path:
     missing = [required for required in layout.REQUIRED if not (folder / required).is_file()]
     if not missing:
         return folder
-    pickles = sorted(path.name for path in folder.glob("adapter_model.*") if path.suffix != ".safetensors")
+    pickles = sorted(
+        path.name for path in folder.glob("adapter_model.*") if path.suffix != ".safetensors"
+    )
     if pickles and missing == [layout.WEIGHTS]:
         raise AdapterFormatError(
             f"adapter {name}: weights come as {', '.join(pickles)}, which can run code when read; "

@@ -121,5 +121,4 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
     require("pyarrow", "train")
     import pyarrow.parquet
 
-    for number, row in enumerate(pyarrow.parquet.read_table(path).to_pylist(), start=1):
-        yield number, row
+    yield from enumerate(pyarrow.parquet.read_table(path).to_pylist(), start=1)

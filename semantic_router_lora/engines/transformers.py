@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import AutoModel, PreTrainedModel
-from transformers.utils import logging as transformers_logging
+from transformers.utils import logging
 
 from semantic_router_lora.base_models import BaseModel
 from semantic_router_lora.engines.pooling import pool
@@ -22,7 +23,7 @@ class TransformersEngine:
     def __init__(
         self, model: PreTrainedModel, *, pooling: str, pad_id: int, device: torch.device
     ) -> None:
-        self._model = model.to(device).eval()
+        self._model = cast(torch.nn.Module, model).to(device).eval()
         self._pooling = pooling
         self._pad_id = pad_id
         self._device = device
@@ -74,19 +75,19 @@ def load_model(base: BaseModel) -> PreTrainedModel:
             f"base model {base.name}: its weights do not match its config.json: "
             f"missing {missing[:3]}, of another shape {list(info['mismatched_keys'])[:3]}"
         )
-    return model
+    return cast(PreTrainedModel, model)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without transformers' load report and bar: what it reports, `load_model` checks itself."""
-    verbosity = transformers_logging.get_verbosity()
-    bar = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    verbosity = logging.get_verbosity()
+    bar = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        transformers_logging.set_verbosity(verbosity)
+        logging.set_verbosity(verbosity)
         if bar:
-            transformers_logging.enable_progress_bar()
+            logging.enable_progress_bar()

@@ -15,14 +15,17 @@ from semantic_router_lora.base_models import BaseModel, file_sha256, resolve_bas
 from semantic_router_lora.data.triplets import Triplet, read_triplets
 from semantic_router_lora.errors import DataError, require
 from semantic_router_lora.training.recipe import Recipe
+from semantic_router_lora.training.verify import PROBES, verify_adapter
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 
 PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "semantic-router-lora")
 
 
-def train(recipe: Recipe, output: Path) -> Path:
+def train(recipe: Recipe, output: Path) -> str:
     """Train an adapter and write its folder.
 
     Args:
@@ -30,11 +33,12 @@ def train(recipe: Recipe, output: Path) -> Path:
         output: folder to create; must not hold an adapter yet.
 
     Returns:
-        The adapter folder. What it holds is not yet proven: see `verify.verify_adapter`.
+        One sentence on what the folder was proven to hold, see `verify_adapter`.
 
     Raises:
         DataError: if a file cannot be used, or the output holds an adapter already.
         BaseModelError: if the base cannot be found.
+        AdapterMismatchError: if the folder, loaded afresh, is not what was trained.
         MissingExtraError: without the extra ``train``.
     """
     require("sentence_transformers", "train")
@@ -56,7 +60,13 @@ def train(recipe: Recipe, output: Path) -> Path:
     _write_folder(recipe, base, model, output)
     _write_json(output / layout.TRAINING_HISTORY, trainer.state.log_history)
     _write_json(output / layout.TRAINING_INFO, _info(recipe, base, triplets, trainer, seconds))
-    return output
+    return verify_adapter(output, _probe_vectors(model))
+
+
+def _probe_vectors(model: SentenceTransformer) -> NDArray[np.float32]:
+    model.eval()
+    vectors: NDArray[np.float32] = model.encode(list(PROBES), normalize_embeddings=True)
+    return vectors
 
 
 def _adapted_model(recipe: Recipe, base: BaseModel) -> SentenceTransformer:
@@ -95,7 +105,9 @@ def _trainer(
     from sentence_transformers.losses import MultipleNegativesRankingLoss
     from sentence_transformers.training_args import BatchSamplers
 
-    columns = ("anchor", "positive", "negative") if recipe.hard_negatives else ("anchor", "positive")
+    columns = (
+        ("anchor", "positive", "negative") if recipe.hard_negatives else ("anchor", "positive")
+    )
     dataset = Dataset.from_dict({name: [getattr(t, name) for t in triplets] for name in columns})
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(output / "checkpoints"),
@@ -124,7 +136,7 @@ def _write_folder(
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    encoder = model[0].model
+    encoder: Any = model[0].model
     config = encoder.peft_config["default"]
     config.base_model_name_or_path = base.name
     config.inference_mode = True
@@ -134,7 +146,10 @@ def _write_folder(
     prefix = "base_model.model."
     save_file(
         {
-            key if key.startswith(prefix) else prefix + key: tensor.detach().float().cpu().contiguous()
+            key if key.startswith(prefix) else prefix + key: tensor.detach()
+            .float()
+            .cpu()
+            .contiguous()
             for key, tensor in state.items()
         },
         output / layout.WEIGHTS,

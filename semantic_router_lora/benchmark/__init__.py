@@ -1,0 +1,1 @@
+"""Measuring whether an adapter helps."""

@@ -1,0 +1,148 @@
+"""What is wrong with files of triplets, and what they are like."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from semantic_router_lora.data.triplets import Triplet, read_triplets
+from semantic_router_lora.data.words import content_words, jaccard, near_pairs, words
+
+NEAR_IDENTICAL = 0.9
+_FRAME_WORDS = 4
+_LABELS = ("anchor", "positive", "negative")
+
+
+@dataclass(frozen=True)
+class FileStatistics:
+    """Figures of one file; shares are between 0 and 1.
+
+    Attributes:
+        rows: number of triplets.
+        traps: rows of each trap.
+        frames: the commonest opening of four words and its share among each row field.
+        lengths: 5 %, 50 % and 95 % quantile of the number of words of all texts.
+        positives_low_overlap: share of positives with less than a quarter of content words
+            shared with the anchor (Jaccard).
+        negatives_high_overlap: share of negatives that hold more than half of the anchor's content
+            words.
+        negative_closer: share of rows whose negative overlaps more than the positive.
+    """
+
+    rows: int
+    traps: dict[str, int]
+    frames: dict[str, tuple[str, float]]
+    lengths: tuple[float, float, float]
+    positives_low_overlap: float
+    negatives_high_overlap: float
+    negative_closer: float
+
+
+@dataclass
+class CheckReport:
+    """Problems that make files unfit, and the statistics of each file."""
+
+    duplicates: list[str] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
+    near_identical: list[str] = field(default_factory=list)
+    statistics: dict[str, FileStatistics] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is no duplicate, no leak and no near-identical pair."""
+        return not (self.duplicates or self.leaks or self.near_identical)
+
+
+@dataclass(frozen=True)
+class _Text:
+    file: str
+    row: int
+    label: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.row} {self.label}"
+
+
+def check_files(paths: Sequence[Path]) -> CheckReport:
+    """Check files of triplets, each for itself and against the others.
+
+    A problem is: a text that two rows share, or that equals another of its own row but for case
+    and punctuation (duplicate); a text that stands in two files (leak); texts of different rows
+    that share nine tenths of their words (near-identical). An anchor and its own negative may be
+    that close: a trap can hang on one word.
+
+    Raises:
+        DataError: if a file cannot be read.
+    """
+    report = CheckReport()
+    texts: list[_Text] = []
+    for path in paths:
+        triplets = read_triplets(path)
+        report.statistics[str(path)] = file_statistics(triplets)
+        for row, triplet in enumerate(triplets, start=1):
+            for label, text in zip(_LABELS, triplet.texts, strict=True):
+                texts.append(_Text(str(path), row, label, text))
+    same = _equal_texts(report, texts)
+    _near_texts(report, texts, same)
+    return report
+
+
+def _equal_texts(report: CheckReport, texts: list[_Text]) -> set[tuple[int, int]]:
+    places: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for position, text in enumerate(texts):
+        # the lower-cased text itself where it has no words at all
+        places[tuple(words(text.text)) or (text.text.lower(),)].append(position)
+    found = set()
+    for positions in places.values():
+        first = texts[positions[0]]
+        for position in positions[1:]:
+            other = texts[position]
+            found.add((positions[0], position))
+            line = f"{first.place} = {other.place}: {other.text!r}"
+            (report.duplicates if first.file == other.file else report.leaks).append(line)
+    return found
+
+
+def _near_texts(report: CheckReport, texts: list[_Text], same: set[tuple[int, int]]) -> None:
+    for earlier, later, similarity in near_pairs([t.text for t in texts], NEAR_IDENTICAL):
+        first, other = texts[earlier], texts[later]
+        own_row = (first.file, first.row) == (other.file, other.row)
+        if not own_row and (earlier, later) not in same:
+            report.near_identical.append(
+                f"{first.place} ≈ {other.place} ({similarity:.2f}): {first.text!r} / {other.text!r}"
+            )
+
+
+def file_statistics(triplets: Sequence[Triplet]) -> FileStatistics:
+    """Trap balance, frames, lengths and word overlap of triplets."""
+    lengths = [len(words(text)) for triplet in triplets for text in triplet.texts]
+    quantiles = statistics.quantiles(lengths, n=20, method="inclusive")
+    contents = [tuple(map(content_words, triplet.texts)) for triplet in triplets]
+    positive_overlap = [jaccard(anchor, positive) for anchor, positive, _ in contents]
+    negative_overlap = [jaccard(anchor, negative) for anchor, _, negative in contents]
+    kept = [len(anchor & negative) / max(1, len(anchor)) for anchor, _, negative in contents]
+    rows = len(triplets)
+    return FileStatistics(
+        rows=rows,
+        traps=dict(Counter(triplet.trap or "none" for triplet in triplets).most_common()),
+        frames={
+            label: _commonest_frame([getattr(triplet, label) for triplet in triplets])
+            for label in _LABELS
+        },
+        lengths=(quantiles[0], statistics.median(lengths), quantiles[-1]),
+        positives_low_overlap=sum(value < 0.25 for value in positive_overlap) / rows,
+        negatives_high_overlap=sum(value > 0.5 for value in kept) / rows,
+        negative_closer=sum(n > p for n, p in zip(negative_overlap, positive_overlap, strict=True))
+        / rows,
+    )
+
+
+def _commonest_frame(texts: Sequence[str]) -> tuple[str, float]:
+    frames = Counter(" ".join(words(text)[:_FRAME_WORDS]) for text in texts)
+    frame, count = frames.most_common(1)[0]
+    return frame, count / len(texts)
