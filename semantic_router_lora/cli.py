@@ -172,6 +172,5 @@ def _print(table: Table) -> None:
         drawn.add_column(column, justify="left" if number == 0 else "right")
     for row in table.rows:
         drawn.add_row(*row)
-    console = Console()
     # in a pipe or a log there is no width to fit into
-    console.print(drawn, width=None if console.is_terminal else 140)
+    Console(width=None if sys.stdout.isatty() else 160).print(drawn)

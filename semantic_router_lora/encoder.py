@@ -50,7 +50,7 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
             data[field] = data[field] if data.get(field) is not None else part
         data["adapter"] = data["adapter"] or DEFAULT_ADAPTER
         # The parent's constructor calls `_initialize_hf_model`.
-        super().__init__(**data)
+        super().__init__(**data)  # type: ignore[no-untyped-call]  # untyped in some lines
         self.name = self.embedder.reference
         self.device = str(self.embedder.device)
 

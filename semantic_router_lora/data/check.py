@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -71,10 +72,10 @@ class _Text:
 def check_files(paths: Sequence[Path]) -> CheckReport:
     """Check files of triplets, each for itself and against the others.
 
-    A problem is: a text that two rows share, or that equals another of its own row but for case
-    and punctuation (duplicate); a text that stands in two files (leak); texts of different rows
-    that share nine tenths of their words (near-identical). An anchor and its own negative may be
-    that close: a trap can hang on one word.
+    A problem is a text that stands twice in a file (duplicate) or in two files (leak), but for
+    case, spaces and final punctuation; or two texts of different rows that share nine tenths of
+    their words (near-identical). An anchor and its own negative may be that close: a trap can
+    hang on one word.
 
     Raises:
         DataError: if a file cannot be read.
@@ -93,16 +94,16 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
 
 
 def _equal_texts(report: CheckReport, texts: list[_Text]) -> set[tuple[int, int]]:
-    places: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    places: dict[str, list[int]] = defaultdict(list)
     for position, text in enumerate(texts):
-        # the lower-cased text itself where it has no words at all
-        places[tuple(words(text.text)) or (text.text.lower(),)].append(position)
+        # case, spaces and the full stop at the end make no other question; `$?` and `$!` do
+        places[" ".join(text.text.lower().split()).rstrip(" .?!")].append(position)
     found = set()
     for positions in places.values():
+        found.update(itertools.combinations(positions, 2))
         first = texts[positions[0]]
         for position in positions[1:]:
             other = texts[position]
-            found.add((positions[0], position))
             line = f"{first.place} = {other.place}: {other.text!r}"
             (report.duplicates if first.file == other.file else report.leaks).append(line)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from semantic_router_lora.data.check import CheckReport
+from semantic_router_lora.data.check import CheckReport, FileStatistics
 from semantic_router_lora.tables import Table
 
 _SHOWN = 20
@@ -20,9 +20,7 @@ def statistics_table(report: CheckReport) -> Table:
             (
                 Path(file).name,
                 f"{figures.rows:,}",
-                ", ".join(
-                    f"{trap} {count / figures.rows:.0%}" for trap, count in figures.traps.items()
-                ),
+                _traps(figures),
                 f"{share:.1%} {frame!r}",
                 "/".join(f"{length:.0f}" for length in figures.lengths),
                 f"{figures.positives_low_overlap:.0%}",
@@ -37,13 +35,19 @@ def statistics_table(report: CheckReport) -> Table:
             "Rows",
             "Traps",
             "Commonest opening",
-            "Words 5/50/95 %",
+            "Words, 5/50/95 %",
             "Positives < ¼ shared",
             "Negatives > ½ shared",
             "Negative closer",
         ),
         rows,
     )
+
+
+def _traps(figures: FileStatistics) -> str:
+    """How many traps there are and between which shares they lie."""
+    shares = [count / figures.rows for count in figures.traps.values()]
+    return f"{len(shares)}: {min(shares):.0%} to {max(shares):.0%}"
 
 
 def problem_lines(report: CheckReport) -> Iterator[str]:

@@ -1,0 +1,124 @@
+"""Recipes, and two steps of real training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semantic_router_lora import Embedder
+from semantic_router_lora.adapters import layout
+from semantic_router_lora.base_models import DEFAULT_BASE
+from semantic_router_lora.benchmark.suite import bundled_file
+from semantic_router_lora.errors import AdapterMismatchError, DataError, MissingExtraError
+from semantic_router_lora.training.recipe import load_recipe
+
+RECIPE = """
+name: tiny
+train: [rows.jsonl]
+batch_size: 16
+learning_rate: 0.001
+max_seq_length: 32
+"""
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    (tmp_path / "rows.jsonl").write_text(bundled_file("law", "dev").read_text())
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_recipe_defaults_are_the_documented_ones(recipe_file):
+    recipe = load_recipe(recipe_file)
+    assert (recipe.r, recipe.lora_alpha, recipe.target_modules) == (8, 16, ("query", "value"))
+    assert (recipe.scale, recipe.epochs, recipe.base) == (20.0, 1.0, DEFAULT_BASE)
+    assert recipe.train == (str(recipe_file.parent / "rows.jsonl"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "expected a mapping"),
+        ("a: [", "cannot be read"),
+        ("train: [a]\n", "'name'.*missing"),
+        (RECIPE + "learnig_rate: 1\n", r"unknown keys \['learnig_rate'\]"),
+        (RECIPE + "r: '8'\n", "r is '8', expected int"),
+        (RECIPE + "r: true\n", "r is True, expected int"),
+        (RECIPE + "r: 0\n", "r is 0, expected more than 0"),
+        (RECIPE + "target_modules: query\n", "expected a list of texts"),
+        ("name: x\ntrain: []\n", "train names no file"),
+    ],
+)
+def test_bad_recipes(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_recipe(path)
+
+
+def test_bundled_recipes_load():
+    for path in (Path(__file__).parents[1] / "training" / "recipes").glob("*.yaml"):
+        load_recipe(path)
+
+
+def test_training_writes_a_proven_adapter_and_repeats_itself(recipe_file, tmp_path):
+    trainer = pytest.importorskip("semantic_router_lora.training.trainer")
+    pytest.importorskip("sentence_transformers")
+    recipe = load_recipe(recipe_file)
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        assert "equal to the trainer's" in trainer.train(recipe, folder)
+    first, second = folders
+    assert (first / layout.WEIGHTS).read_bytes() == (second / layout.WEIGHTS).read_bytes()
+    assert (first / layout.WEIGHTS).stat().st_size < 310_000
+    info = json.loads((first / layout.TRAINING_INFO).read_text())
+    assert info["trainable_parameters"] == 73_728
+    assert info["steps"] == 4
+    assert info["data"]["domains"] == {"law": 60}
+    assert info["recipe"]["train"] == ["rows.jsonl"]
+    assert json.loads((first / layout.TRAINING_HISTORY).read_text())
+    config = json.loads((first / layout.CONFIG).read_text())
+    assert config["base_model_name_or_path"] == DEFAULT_BASE
+
+    with pytest.raises(DataError, match="holds an adapter already"):
+        trainer.train(recipe, first)
+
+    # and plain peft reads it to the same vectors
+    from peft import PeftModel
+    from sentence_transformers import SentenceTransformer
+
+    from semantic_router_lora.base_models import resolve_base
+
+    model = SentenceTransformer(str(resolve_base(DEFAULT_BASE).folder), device="cpu")
+    model[0].model = PeftModel.from_pretrained(model[0].model, str(first))
+    texts = ["a question of law", "another one"]
+    np.testing.assert_allclose(
+        Embedder(adapter=str(first)).encode(texts),
+        model.encode(texts, normalize_embeddings=True),
+        atol=1e-6,
+    )
+
+
+def test_verification_notices_other_weights(adapter_folder):
+    from semantic_router_lora.training.verify import PROBES, verify_adapter
+
+    vectors = Embedder(adapter=str(adapter_folder)).encode(list(PROBES))
+    assert "equal to the trainer's" in verify_adapter(adapter_folder, vectors)
+    with pytest.raises(AdapterMismatchError, match="is not what was trained"):
+        verify_adapter(adapter_folder, vectors + 0.01)
+    with pytest.raises(AdapterMismatchError, match="does not load again"):
+        verify_adapter(adapter_folder / "nowhere", vectors)
+
+
+def test_a_missing_extra_names_the_pip_command(recipe_file, monkeypatch, tmp_path):
+    import sys
+
+    from semantic_router_lora.training.trainer import train
+
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'semantic-router-lora\[train\]'"):
+        train(load_recipe(recipe_file), tmp_path / "out")
