@@ -98,7 +98,7 @@ def _equal_texts(report: CheckReport, texts: list[_Text]) -> set[tuple[int, int]
     for position, text in enumerate(texts):
         # case, spaces and the full stop at the end make no other question; `$?` and `$!` do
         places[" ".join(text.text.lower().split()).rstrip(" .?!")].append(position)
-    found = set()
+    found: set[tuple[int, int]] = set()
     for positions in places.values():
         found.update(itertools.combinations(positions, 2))
         first = texts[positions[0]]

@@ -1,0 +1,37 @@
+"""Import every module of the installed package and load every bundled adapter."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import semantic_router_lora
+
+where = Path(semantic_router_lora.__file__)
+assert Path(sys.prefix) in where.parents, f"imported from {where}, not from the wheel"
+
+names = [
+    module.name
+    for module in pkgutil.walk_packages(semantic_router_lora.__path__, "semantic_router_lora.")
+    if not module.name.endswith("__main__")
+]
+for name in names:
+    importlib.import_module(name)
+
+from semantic_router_lora import Embedder
+from semantic_router_lora.adapters.resolve import bundled_adapters
+from semantic_router_lora.benchmark.suite import load_suites
+
+adapters = bundled_adapters()
+assert adapters, "no adapter in the wheel"
+for adapter in adapters:
+    assert Embedder(adapter=adapter).encode(["a text"]).shape == (1, 384)
+for suite in ("bundled", "bundled:dev"):
+    assert len(load_suites([suite])) == 4
+assert (where.parent / "py.typed").is_file()
+print(f"wheel: {len(names)} modules, {len(adapters)} adapters")

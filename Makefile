@@ -1,0 +1,58 @@
+# Everything runs in .venv, with the versions that constraints.txt pins.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+LINES := 0.0.72 0.3.3
+
+.PHONY: benchmark test lint test-lines check-wheel results clean
+
+benchmark: .venv/core
+	$(BIN)/semantic-router-lora benchmark
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# The other two lines of semantic-router, each in an environment of its own. They need an older
+# numpy and themselves, so those two pins are left out.
+test-lines: $(LINES:%=test-line-%)
+
+test-line-%: .venv-%/installed
+	.venv-$*/bin/python -m pytest tests/test_routers.py tests/test_embedder.py
+
+.venv-%/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-$*
+	grep -v -e '^numpy' -e '^semantic-router' constraints.txt > .venv-$*/constraints.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint .venv-$*/constraints.txt \
+	  semantic-router==$* pytest --editable '.[offline]'
+	touch $@
+
+# A wheel built from the sdist must bring every module and every adapter.
+check-wheel: .venv/dev
+	rm -rf dist .venv-wheel
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv .venv-wheel
+	wheel=$$(ls dist/*.whl) && .venv-wheel/bin/python -m pip install --quiet \
+	  --disable-pip-version-check --constraint constraints.txt "$$wheel[offline]"
+	cd dist && ../.venv-wheel/bin/python ../.ci/check_wheel.py
+
+# The figures of README and docs, from the committed results.
+results: .venv/dev
+	$(BIN)/python docs/render_results.py
+
+.venv/core: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(PIP) --editable '.[offline]'
+	touch $@
+
+.venv/dev: .venv/core
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-* dist
