@@ -1,0 +1,55 @@
+"""Write the tables of committed results into README and docs.
+
+A block that begins with ``<!-- results FILE VIEW -->`` and ends with ``<!-- end -->`` is replaced
+by that view of that file of docs/results. ``--check`` changes nothing and fails if anything would
+change.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from semantic_router_lora.benchmark.report import figures_table, margin_table, to_markdown
+from semantic_router_lora.benchmark.results import BenchmarkResults, read_results
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(
+    r"(?P<head><!-- results (?P<file>\S+) (?P<view>\S+) -->\n).*?(?P<tail><!-- end -->)", re.S
+)
+VIEWS: dict[str, Callable[[BenchmarkResults], str]] = {
+    "margins": lambda results: margin_table(results).to_markdown(),
+    "figures": lambda results: figures_table(results).to_markdown(),
+    "all": to_markdown,
+}
+
+
+def rendered(text: str) -> str:
+    """The text with every block filled in."""
+
+    def fill(match: re.Match[str]) -> str:
+        results = read_results(ROOT / "docs" / "results" / match["file"])
+        return f"{match['head']}{VIEWS[match['view']](results).strip()}\n{match['tail']}"
+
+    return BLOCK.sub(fill, text)
+
+
+def main() -> None:
+    """Render, or check with ``--check``."""
+    stale = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        before = path.read_text(encoding="utf-8")
+        after = rendered(before)
+        if before != after:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(after, encoding="utf-8")
+    print("out of date:" if stale else "up to date", *stale)
+    if stale and "--check" in sys.argv:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
