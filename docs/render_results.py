@@ -19,6 +19,12 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
     r"(?P<head><!-- results (?P<file>\S+) (?P<view>\S+) -->\n).*?(?P<tail><!-- end -->)", re.S
 )
+BUNDLED = ROOT / "semantic_router_lora" / "adapters" / "bundled"
+PAGES = (
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(BUNDLED.glob("*/README.md")),
+)
 VIEWS: dict[str, Callable[[BenchmarkResults], str]] = {
     "margins": lambda results: margin_table(results).to_markdown(),
     "figures": lambda results: figures_table(results).to_markdown(),
@@ -39,7 +45,7 @@ def rendered(text: str) -> str:
 def main() -> None:
     """Render, or check with ``--check``."""
     stale = []
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for path in PAGES:
         before = path.read_text(encoding="utf-8")
         after = rendered(before)
         if before != after:

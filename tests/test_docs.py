@@ -11,7 +11,13 @@ import pytest
 import semantic_router
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BUNDLED = ROOT / "semantic_router_lora" / "adapters" / "bundled"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(BUNDLED.glob("*/README.md")),
+]
 PYTHON = re.compile(r"```python\n(.*?)```", re.S)
 BLOCKS = [
     pytest.param(code, id=f"{page.name}:{number}")

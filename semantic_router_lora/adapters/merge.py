@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, cast
 
 from semantic_router_lora.adapters.read import Adapter
@@ -34,7 +35,10 @@ def merge_adapter(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
     )
 
     try:
-        wrapped = get_peft_model(model, LoraConfig(**adapter.config))
+        with warnings.catch_warnings():
+            # peft asks transformers by a name that is on its way out; no user can act on that
+            warnings.simplefilter("ignore", FutureWarning)
+            wrapped = get_peft_model(model, LoraConfig(**adapter.config))
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         if "target modules" in str(error).lower():
             raise AdapterMismatchError(
