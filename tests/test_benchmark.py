@@ -65,7 +65,7 @@ def results(adapter_folder: Path):
 
 
 def test_margin_equals_one_computed_pair_by_pair(adapter_folder):
-    suites = load_suites(["bundled:dev"])
+    suites = [suite.sample(12, 0) for suite in load_suites(["bundled:dev"])]
     results = run_benchmark(suites, base=DEFAULT_BASE, adapters=[str(adapter_folder)])
     embedder = Embedder(adapter=str(adapter_folder))
     for suite, domain in zip(suites, results.domains, strict=True):
