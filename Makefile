@@ -4,6 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 LINES := 0.0.72 0.3.3
 
+.SECONDARY:
 .PHONY: benchmark test lint test-lines check-wheel results clean
 
 benchmark: .venv/core

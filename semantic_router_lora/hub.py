@@ -8,7 +8,9 @@ from pathlib import Path
 from semantic_router_lora.reference import HubId
 
 
-def cached_snapshot(hub_id: HubId, patterns: Sequence[str]) -> Path | None:
+def cached_snapshot(
+    hub_id: HubId, patterns: Sequence[str], *, repo_type: str = "model"
+) -> Path | None:
     """The snapshot's folder in the local cache, or None if the cache has none of it."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -17,6 +19,7 @@ def cached_snapshot(hub_id: HubId, patterns: Sequence[str]) -> Path | None:
         folder = snapshot_download(
             hub_id.repo,
             revision=hub_id.revision,
+            repo_type=repo_type,
             allow_patterns=list(patterns),
             local_files_only=True,
         )
@@ -25,7 +28,7 @@ def cached_snapshot(hub_id: HubId, patterns: Sequence[str]) -> Path | None:
     return Path(folder)
 
 
-def download_snapshot(hub_id: HubId, patterns: Sequence[str]) -> Path:
+def download_snapshot(hub_id: HubId, patterns: Sequence[str], *, repo_type: str = "model") -> Path:
     """Download the matching files from the Hub and return the snapshot's folder.
 
     Raises:
@@ -38,7 +41,10 @@ def download_snapshot(hub_id: HubId, patterns: Sequence[str]) -> Path:
         raise ConnectionError("HF_HUB_OFFLINE is set")
     try:
         folder = snapshot_download(
-            hub_id.repo, revision=hub_id.revision, allow_patterns=list(patterns)
+            hub_id.repo,
+            revision=hub_id.revision,
+            repo_type=repo_type,
+            allow_patterns=list(patterns),
         )
     except Exception as error:  # the client's errors share no base class across its versions
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

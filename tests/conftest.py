@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 
 # Nothing here may depend on what the Hub serves or on what the user's cache holds.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -67,3 +69,20 @@ def make_adapter(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) ->
 @pytest.fixture(scope="session")
 def adapter_folder(make_adapter: MakeAdapter) -> Path:
     return make_adapter()
+
+
+@pytest.fixture(scope="session")
+def twelve_layers(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """all-MiniLM-L12-v2's real configuration, with random weights."""
+    folder = tmp_path_factory.mktemp("L12")
+    from transformers import AutoModel, BertConfig
+
+    config = json.loads((base_folder / "config.json").read_text()) | {"num_hidden_layers": 12}
+    torch.manual_seed(0)
+    model = AutoModel.from_config(BertConfig.from_dict(config))
+    model.save_pretrained(folder)
+    for name in ("modules.json", "sentence_bert_config.json", "tokenizer.json"):
+        shutil.copy(base_folder / name, folder / name)
+    shutil.copy(base_folder / "tokenizer_config.json", folder)
+    shutil.copytree(base_folder / "1_Pooling", folder / "1_Pooling")
+    return folder

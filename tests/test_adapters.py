@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer, BertConfig
+from transformers import AutoModel, AutoTokenizer
 
 from semantic_router_lora import Embedder
 from semantic_router_lora.adapters import layout
@@ -244,21 +244,6 @@ def test_broken_adapters_are_refused_by_name(copied, kind):
     damage(copied)
     with pytest.raises(error, match=message):
         Embedder(DEFAULT_BASE, str(copied))
-
-
-@pytest.fixture(scope="session")
-def twelve_layers(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """all-MiniLM-L12-v2's real configuration, with random weights."""
-    folder = tmp_path_factory.mktemp("L12")
-    config = json.loads((base_folder / "config.json").read_text()) | {"num_hidden_layers": 12}
-    torch.manual_seed(0)
-    model = AutoModel.from_config(BertConfig.from_dict(config))
-    model.save_pretrained(folder)
-    for name in ("modules.json", "sentence_bert_config.json", "tokenizer.json"):
-        shutil.copy(base_folder / name, folder / name)
-    shutil.copy(base_folder / "tokenizer_config.json", folder)
-    shutil.copytree(base_folder / "1_Pooling", folder / "1_Pooling")
-    return folder
 
 
 def test_twelve_layers(make_adapter, twelve_layers):

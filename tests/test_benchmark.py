@@ -10,65 +10,39 @@ import pytest
 
 from semantic_router_lora import Embedder
 from semantic_router_lora.base_models import DEFAULT_BASE
-from semantic_router_lora.benchmark.metrics import Similarities, average_precision, measure
-from semantic_router_lora.benchmark.report import figures_table, margin_table, to_markdown
+from semantic_router_lora.benchmark.report import (
+    margin_table,
+    to_markdown,
+    transfer_table,
+    trap_table,
+)
 from semantic_router_lora.benchmark.results import read_results
 from semantic_router_lora.benchmark.run import run_benchmark
-from semantic_router_lora.benchmark.suite import load_suites
+from semantic_router_lora.benchmark.suite import GENERAL, Suite, load_suites
 from semantic_router_lora.errors import DataError, InputError
 
 
-def test_metrics_by_hand():
-    figures = measure(Similarities(np.array([0.9, 0.5, 0.7]), np.array([0.8, 0.6, 0.1])), seed=0)
-    assert figures["margin"].value == pytest.approx((0.1 - 0.1 + 0.6) / 3)
-    assert figures["cosine_accuracy"].value == pytest.approx(2 / 3)
-    # ranked: + 0.9, - 0.8, + 0.7, - 0.6, + 0.5; precision at each positive: 1, 2/3, 3/5
-    assert figures["average_precision"].value == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
-
-
-def test_average_precision_is_scikit_learns_with_ties_and_weights():
-    sklearn_metrics = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(0)
-    positive, negative = rng.integers(0, 9, 80) / 10.0, rng.integers(0, 8, 80) / 10.0
-    weights = rng.integers(0, 4, (20, 80)).astype(float)
-    ours = average_precision(Similarities(positive, negative), weights)
-    labels, scores = np.repeat([1, 0], 80), np.concatenate([positive, negative])
-    theirs = [
-        sklearn_metrics.average_precision_score(labels, scores, sample_weight=np.tile(row, 2))
-        for row in weights
-    ]
-    np.testing.assert_allclose(ours, theirs, atol=1e-12)
-
-
-def test_intervals_hold_the_value_and_narrow_with_more_triplets():
-    rng = np.random.default_rng(0)
-    positive, negative = rng.normal(0.8, 0.1, 1000), rng.normal(0.7, 0.1, 1000)
-    wide = measure(Similarities(positive[:50], negative[:50]), seed=1)
-    narrow = measure(Similarities(positive, negative), seed=1)
-    for name in wide:
-        for figures in (wide, narrow):
-            assert figures[name].low <= figures[name].value <= figures[name].high
-        assert narrow[name].high - narrow[name].low < wide[name].high - wide[name].low
-    margin = narrow["margin"]  # of a mean, the normal interval is known
-    assert margin.high - margin.low == pytest.approx(2 * 1.96 * 0.1 * 2**0.5 / 1000**0.5, rel=0.15)
+def four_domains() -> list[Suite]:
+    return [suite for suite in load_suites(["bundled"]) if suite.domain != GENERAL]
 
 
 @pytest.fixture(scope="module")
 def results(adapter_folder: Path):
     return run_benchmark(
-        load_suites(["bundled:dev"]),
+        four_domains(),
         base=DEFAULT_BASE,
+        dev=load_suites(["bundled:dev"]),
         adapters=[str(adapter_folder)],
-        sample_size=20,
+        sample_size=40,
         command="a command",
     )
 
 
 def test_margin_equals_one_computed_pair_by_pair(adapter_folder):
-    suites = [suite.sample(12, 0) for suite in load_suites(["bundled:dev"])]
+    suites = [suite.sample(12, 0) for suite in four_domains()]
     results = run_benchmark(suites, base=DEFAULT_BASE, adapters=[str(adapter_folder)])
     embedder = Embedder(adapter=str(adapter_folder))
-    for suite, domain in zip(suites, results.domains, strict=True):
+    for suite, domain in zip(suites, results.suites, strict=True):
         margins = []
         for triplet in suite.triplets:
             anchor, positive, negative = embedder.encode(list(triplet.texts))
@@ -87,9 +61,9 @@ def test_results_say_where_they_come_from_and_are_read_back(results, tmp_path):
     assert {"torch", "semantic-router"} <= content["environment"]["versions"].keys()
     fingerprints = {info["fingerprint"] for info in content["embedders"].values()}
     assert len(fingerprints) == 2
-    for domain in content["domains"]:
+    for domain in content["suites"]:
         assert len(domain["sha256"]) == 64
-        assert (domain["triplets"], domain["sampled_from"]) == (20, 60)
+        assert (domain["triplets"], domain["sampled_from"]) == (40, 200)
 
 
 def test_sampling_is_repeatable_and_seeded():
@@ -110,7 +84,7 @@ def test_margin_table(results, adapter_folder):
         "Winner",
     )
     assert [row[0] for row in table.rows] == ["medical", "law", "programming", "psychology"]
-    for row, domain in zip(table.rows, results.domains, strict=True):
+    for row, domain in zip(table.rows, results.suites, strict=True):
         base = domain.figures["baseline"]["margin"].value
         adapted = domain.figures[adapter_folder.name]["margin"].value
         assert row[2] == f"{base:.4f}"
@@ -119,10 +93,42 @@ def test_margin_table(results, adapter_folder):
         if base > 0:
             assert f"({(adapted - base) / base:+.1%})" in row[4]
         assert row[5] == ("Multi-domain" if adapted > base else "Baseline")
-    assert len(figures_table(results).rows) == 8
     markdown = to_markdown(results)
     assert "| Domain | Test triplets | Baseline margin |" in markdown
     assert "`a command`" in markdown
+
+
+def test_traps_and_transfer(results, adapter_folder):
+    assert len(trap_table(results).rows) == 4 * 6 * 2
+    for suite in results.suites:
+        assert sum(suite.trap_counts.values()) == suite.triplets
+        # the margin of the whole is the mean of the slices, weighted by their size
+        whole = sum(
+            suite.traps[trap]["baseline"]["margin"].value * count
+            for trap, count in suite.trap_counts.items()
+        )
+        margin = suite.figures["baseline"]["margin"].value
+        assert whole / suite.triplets == pytest.approx(margin, abs=1e-6)
+    rows = transfer_table(results).rows
+    assert [row[0] for row in rows] == ["baseline", adapter_folder.name]
+    assert all("(" in cell for cell in rows[1][1:])
+
+
+def test_thresholds_come_from_dev_and_hold_on_test(results):
+    suite = results.suites[0]
+    assert suite.dev_source == "medical.dev.jsonl"
+    figures = suite.figures["baseline"]
+    assert {"threshold", "precision", "recall", "false_hit_rate", "calibration_error"} <= set(
+        figures
+    )
+    without = run_benchmark(four_domains()[:1], base=DEFAULT_BASE, adapters=[], sample_size=20)
+    assert "threshold" not in without.suites[0].figures["baseline"]
+
+
+def test_two_adapters_of_one_name(adapter_folder, make_adapter, tmp_path):
+    twin = make_adapter(tmp_path / adapter_folder.name)
+    with pytest.raises(InputError, match="two adapters are called"):
+        run_benchmark(four_domains(), base=DEFAULT_BASE, adapters=[str(adapter_folder), str(twin)])
 
 
 def test_domain_specific_column(adapter_folder, make_adapter, tmp_path):
@@ -130,13 +136,13 @@ def test_domain_specific_column(adapter_folder, make_adapter, tmp_path):
     info = {"data": {"domains": {"law": 10}}}
     (special / "training_info.json").write_text(json.dumps(info))
     results = run_benchmark(
-        load_suites(["bundled:dev"]),
+        four_domains(),
         base=DEFAULT_BASE,
         adapters=[str(special), str(adapter_folder)],
         sample_size=10,
     )
     rows = {row[0]: row for row in margin_table(results).rows}
-    law = next(domain for domain in results.domains if domain.domain == "law")
+    law = next(domain for domain in results.suites if domain.domain == "law")
     assert rows["law"][3].startswith(f"{law.figures['law-special']['margin'].value:.4f}")
     assert rows["medical"][3] == "–"
 
@@ -147,9 +153,7 @@ def test_a_users_own_file(tmp_path, adapter_folder):
     results = run_benchmark(
         load_suites([str(path)]), base=DEFAULT_BASE, adapters=[str(adapter_folder)]
     )
-    assert [(d.domain, d.triplets, d.source) for d in results.domains] == [
-        ("mine", 3, "mine.jsonl")
-    ]
+    assert [(d.domain, d.triplets, d.source) for d in results.suites] == [("mine", 3, "mine.jsonl")]
 
 
 def test_bad_arguments(tmp_path):

@@ -44,6 +44,42 @@ def test_benchmark_writes_json_and_markdown_and_reports_again(tmp_path, adapter_
     assert not list((tmp_path / "out").glob("*.part"))
 
 
+def test_report_compare_and_limits(tmp_path, adapter_folder):
+    suite = ("--suite", bundled_file("law", "dev"), "--sample-size", 10)
+    command = ("benchmark", *suite, "--adapter", adapter_folder, "--output", tmp_path)
+    done = run(*command, "--fail-under", "margin=2", "--published")
+    assert done.returncode == 1
+    assert "margin is" in done.stderr
+    assert "Published margins" in done.stdout
+    page = run("benchmark", "report", tmp_path / "results.json", "--output", tmp_path / "page")
+    assert page.returncode == 0, page.stderr
+    assert (tmp_path / "page" / "report.html").is_file()
+    assert (tmp_path / "page" / "similarities-dark.png").is_file()
+    both = run("benchmark", "compare", tmp_path / "results.json", tmp_path / "results.json")
+    assert both.returncode == 0 and "equal" in both.stdout
+
+
+def test_calibrate_and_its_refusal(tmp_path):
+    done = run("calibrate", bundled_file("law", "test"), "--max-false-hits", 0.05)
+    assert done.returncode == 0, done.stderr
+    assert "threshold" in done.stdout and "semantic-router 1.x" in done.stdout
+    refused = run("calibrate", bundled_file("law", "dev"), "--max-false-hits", 0.01)
+    assert refused.returncode == 1
+    assert "at least 299" in refused.stderr
+
+
+def test_replay(tmp_path, adapter_folder):
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text('{"text": "file my taxes", "answer": "t"}\n' * 3)
+    done = run(
+        *("benchmark", "replay", stream, "--adapter", adapter_folder),
+        *("--threshold", 0.9, "--output", tmp_path),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "66.7%" in done.stdout
+    assert (tmp_path / "replay.json").is_file()
+
+
 def test_data_check_exit_status(tmp_path):
     assert run("data", "check", bundled_file("law", "dev")).returncode == 0
     twice = tmp_path / "twice.jsonl"

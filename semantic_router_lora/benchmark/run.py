@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,22 +12,33 @@ import numpy as np
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.adapters.read import read_info
 from semantic_router_lora.adapters.resolve import bundled_adapters, resolve_adapter
-from semantic_router_lora.benchmark.metrics import Similarities, measure
+from semantic_router_lora.benchmark.measure import measure
+from semantic_router_lora.benchmark.metrics import curve
+from semantic_router_lora.benchmark.operating_point import OperatingPoint, fit_operating_point
 from semantic_router_lora.benchmark.results import (
+    BASELINE,
     BenchmarkResults,
-    DomainResult,
+    Drawing,
     EmbedderInfo,
+    SuiteResult,
     environment,
 )
+from semantic_router_lora.benchmark.similarities import Similarities, similarities_of
 from semantic_router_lora.benchmark.suite import Suite
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import InputError
+
+HISTOGRAM_EDGES = np.linspace(-0.2, 1.0, 61)
+_CURVE_POINTS = 200
+# The interval of a slice of fewer triplets says nothing.
+_SMALLEST_SLICE = 5
 
 
 def run_benchmark(
     suites: Sequence[Suite],
     *,
     base: str,
+    dev: Sequence[Suite] = (),
     adapters: Sequence[str] | None = None,
     sample_size: int | None = None,
     seed: int = 42,
@@ -38,6 +51,8 @@ def run_benchmark(
     Args:
         suites: what to measure on; see `load_suites`.
         base: the baseline, and the base of every adapter.
+        dev: suites to choose thresholds and calibration on; those of the same domain are used,
+            and without any, the figures at a frozen threshold are left out.
         adapters: references of adapters; None takes every bundled one.
         sample_size: at most so many triplets of each suite; None takes all.
         seed: of the sample and of the bootstrap.
@@ -46,67 +61,90 @@ def run_benchmark(
         show_progress: draw progress bars.
 
     Raises:
-        InputError: if the sample size is below 1.
+        InputError: if the sample size is below 1, or two adapters have one name.
         ModelReferenceError, BaseModelError, AdapterError: before anything is measured, if one of
             the models cannot be used.
     """
     if sample_size is not None and sample_size < 1:
         raise InputError(f"sample size is {sample_size}, expected at least 1")
     names = bundled_adapters() if adapters is None else list(adapters)
-    embedders = [Embedder(base, name, device=device) for name in (None, *names)]
+    labels = [BASELINE, *(Path(name).name for name in names)]
+    if twice := [label for label, count in Counter(labels).items() if count > 1]:
+        raise InputError(f"two adapters are called {twice[0]!r}: rename one")
+    embedders = {
+        label: Embedder(base, name, device=device)
+        for label, name in zip(labels, (None, *names), strict=True)
+    }
     sampled = [suite.sample(sample_size, seed) for suite in suites]
-    domains = [DomainResult.of(suite) for suite in sampled]
-    for number, embedder in enumerate(embedders):
-        for domain, similarities in zip(
-            domains, _similarities(embedder, sampled, show_progress), strict=True
-        ):
-            domain.figures[_label(names, number)] = measure(similarities, seed)
+    dev_of = {suite.domain: suite for suite in dev}
+    results = [SuiteResult.of(suite, dev_of.get(suite.domain)) for suite in sampled]
+    needed = [dev_of[suite.domain] for suite in sampled if suite.domain in dev_of]
+    seconds = {"embedding": 0.0, "measuring": 0.0}
+    for label, embedder in embedders.items():
+        started = time.monotonic()
+        found = similarities_of(embedder, [*sampled, *needed], show_progress=show_progress)
+        embedded = time.monotonic()
+        points = {
+            suite.domain: fit_operating_point(similarities)
+            for suite, similarities in zip(needed, found[len(sampled) :], strict=True)
+        }
+        for suite, result, similarities in zip(sampled, results, found, strict=False):
+            _add(result, label, suite, similarities, points.get(suite.domain), seed)
+        seconds["embedding"] += embedded - started
+        seconds["measuring"] += time.monotonic() - embedded
+    infos = zip(labels, embedders.values(), (None, *names), strict=True)
     return BenchmarkResults(
         command=command,
         seed=seed,
         base=base,
         embedders={
-            _label(names, number): EmbedderInfo(
-                embedder.reference, embedder.fingerprint, _domains(names, number)
-            )
-            for number, embedder in enumerate(embedders)
+            label: EmbedderInfo(embedder.reference, embedder.fingerprint, trained_domains(name))
+            for label, embedder, name in infos
         },
-        domains=domains,
-        environment=environment(str(embedders[0].device)),
+        suites=results,
+        environment=environment(str(embedders[BASELINE].device)) | {"seconds": seconds},
     )
 
 
-def _label(names: Sequence[str], number: int) -> str:
-    return "baseline" if number == 0 else Path(names[number - 1]).name
+def _add(
+    result: SuiteResult,
+    label: str,
+    suite: Suite,
+    similarities: Similarities,
+    point: OperatingPoint | None,
+    seed: int,
+) -> None:
+    result.figures[label] = measure(similarities, seed=seed, point=point)
+    result.drawings[label] = _drawing(similarities)
+    traps = np.array([triplet.trap or "" for triplet in suite.triplets])
+    for trap in sorted(set(traps) - {""}):
+        rows = traps == trap
+        if rows.sum() >= _SMALLEST_SLICE:
+            figures = measure(similarities[rows], seed=seed, point=point)
+            result.traps.setdefault(trap, {})[label] = figures
+            result.trap_counts[trap] = int(rows.sum())
 
 
-def _domains(names: Sequence[str], number: int) -> list[str]:
+def trained_domains(adapter: str | None) -> list[str]:
     """The domains that an adapter was trained on, as its folder tells; empty if it does not."""
-    if number == 0:
+    if adapter is None:
         return []
-    location = resolve_adapter(names[number - 1])
+    location = resolve_adapter(adapter)
     info = read_info(location.name, location.folder / layout.TRAINING_INFO)
-    return sorted(info.get("data", {}).get("domains", {}))
+    data = info.get("data")
+    domains = data.get("domains") if isinstance(data, dict) else None
+    return sorted(domains) if isinstance(domains, dict) else []
 
 
-def _similarities(
-    embedder: Embedder, suites: Sequence[Suite], show_progress: bool
-) -> list[Similarities]:
-    """Similarities of each suite; a text that occurs twice is embedded once."""
-    texts = sorted(
-        {text for suite in suites for triplet in suite.triplets for text in triplet.texts}
+def _drawing(similarities: Similarities) -> Drawing:
+    counts = curve(similarities, np.ones((1, len(similarities.positive))))
+    points = np.unique(
+        np.linspace(0, len(counts.thresholds) - 1, _CURVE_POINTS).round().astype(int)
     )
-    vectors = embedder.encode(texts, show_progress=show_progress)
-    row = {text: position for position, text in enumerate(texts)}
-    found = []
-    for suite in suites:
-        anchor, positive, negative = (
-            vectors[[row[triplet.texts[part]] for triplet in suite.triplets]] for part in range(3)
-        )
-        found.append(
-            Similarities(
-                np.einsum("ij,ij->i", anchor, positive).astype(np.float64),
-                np.einsum("ij,ij->i", anchor, negative).astype(np.float64),
-            )
-        )
-    return found
+    served = (counts.hits + counts.false_hits)[0] / (2 * counts.total[0, 0])
+    return Drawing(
+        positive=np.histogram(similarities.positive, HISTOGRAM_EDGES)[0].tolist(),
+        negative=np.histogram(similarities.negative, HISTOGRAM_EDGES)[0].tolist(),
+        hit_ratio=served[points].tolist(),
+        precision=counts.precision[0][points].tolist(),
+    )

@@ -14,8 +14,13 @@ from semantic_router_lora.data.triplets import Triplet, read_triplets
 from semantic_router_lora.errors import DataError
 
 DOMAINS = ("medical", "law", "programming", "psychology")
+# Everyday questions outside the four: what an adapter costs elsewhere.
+GENERAL = "general"
 BUNDLED = "bundled"
 SPLITS = ("test", "dev")
+# The reference system measures at most so many triplets, drawn by Python's random after seed(42).
+REFERENCE_SAMPLE = 2000
+REFERENCE_SEED = 42
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ def load_suites(names: Sequence[str]) -> list[Suite]:
     """Load suites, one for each domain of each file.
 
     Args:
-        names: ``bundled`` or ``bundled:test``, ``bundled:dev``, or paths of triplet files.
+        names: ``bundled`` or ``bundled:test``, ``bundled:dev``; paths of triplet files; or, for the
+            reference system's test sets, ``hub:owner/name[@revision]`` or a folder of their layout
+            (see `semantic_router_lora.benchmark.reference`).
 
     Raises:
         DataError: if a name is unknown or a file cannot be used.
@@ -65,11 +72,25 @@ def load_suites(names: Sequence[str]) -> list[Suite]:
         if kind == BUNDLED:
             if (split or "test") not in SPLITS:
                 raise DataError(f"suite {name!r}: the splits are {', '.join(SPLITS)}")
-            paths = [bundled_file(domain, split or "test") for domain in DOMAINS]
+            paths = [bundled_file(domain, split or "test") for domain in (*DOMAINS, GENERAL)]
+        elif kind == "hub" or Path(name).is_dir():
+            suites.extend(_reference_suites(name))
+            continue
         else:
             paths = [Path(name)]
         for path in paths:
             suites.extend(_suites_of_file(path))
+    return suites
+
+
+def _reference_suites(name: str) -> list[Suite]:
+    from semantic_router_lora.benchmark.reference import reference_files
+
+    suites = []
+    for domain, path in reference_files(name).items():
+        triplets = tuple(read_triplets(path))
+        suite = Suite(domain, triplets, path.name, file_sha256(path), len(triplets))
+        suites.append(suite.sample(REFERENCE_SAMPLE, REFERENCE_SEED))
     return suites
 
 

@@ -1,0 +1,153 @@
+"""A threshold that keeps false hits below a budget, with what can be said for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from semantic_router_lora.benchmark.similarities import Floats
+from semantic_router_lora.data.pairs import Pair
+from semantic_router_lora.embedder import Embedder
+from semantic_router_lora.errors import DataError, InputError
+
+CONFIDENCE = 0.95
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and what to expect of it; intervals are 95 %.
+
+    Attributes:
+        threshold: serve from this cosine on.
+        threshold_interval: of the threshold, by bootstrap over pairs.
+        hit_rate: share of the pairs with the same answer that are served.
+        hit_rate_interval: of that share, threshold chosen anew in each bootstrap sample.
+        false_hits: pairs with different answers that are served.
+        negatives: pairs with different answers.
+        positives: pairs with the same answer.
+        false_hit_bound: with 95 % confidence, the false-hit rate is not above this.
+    """
+
+    threshold: float
+    threshold_interval: tuple[float, float]
+    hit_rate: float
+    hit_rate_interval: tuple[float, float]
+    false_hits: int
+    negatives: int
+    positives: int
+    false_hit_bound: float
+
+
+def pair_cosines(
+    embedder: Embedder, pairs: Sequence[Pair], *, show_progress: bool = False
+) -> tuple[Floats, Floats]:
+    """Cosines of the pairs with the same answer and of those with different ones."""
+    texts = sorted({text for pair in pairs for text in (pair.first, pair.second)})
+    row = {text: position for position, text in enumerate(texts)}
+    vectors = embedder.encode(texts, show_progress=show_progress)
+    first = vectors[[row[pair.first] for pair in pairs]]
+    second = vectors[[row[pair.second] for pair in pairs]]
+    cosines = np.einsum("ij,ij->i", first, second).astype(np.float64)
+    same = np.array([pair.same for pair in pairs])
+    return cosines[same], cosines[~same]
+
+
+def negatives_needed(max_false_hits: float) -> int:
+    """Fewest negatives with which a false-hit rate below the budget can be shown at all.
+
+    With no false hit among n, the bound is 1 − 0.05^(1/n), the "rule of three".
+    """
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log(1 - max_false_hits))
+
+
+def calibrate(
+    positive: Floats, negative: Floats, *, max_false_hits: float, seed: int = 42
+) -> Calibration:
+    """Choose the lowest threshold whose false-hit rate is shown to be below a budget.
+
+    From the highest threshold down, the exact upper bound of the false-hit rate (Clopper and
+    Pearson 1934) is held against the budget; the last threshold before it fails is taken. Tests in
+    a fixed order keep the confidence for the one that is chosen (Angelopoulos et al. 2021, arXiv
+    2110.01052).
+
+    Args:
+        positive: float64 (p,), cosines of pairs with the same answer.
+        negative: float64 (n,), cosines of pairs with different answers.
+        max_false_hits: budget, share of negatives that may be served, between 0 and 1.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: if the budget is not between 0 and 1.
+        DataError: if there are too few negatives for the budget, or too few pairs at all.
+    """
+    if not 0 < max_false_hits < 1:
+        raise InputError(f"max_false_hits is {max_false_hits}, expected between 0 and 1")
+    needed = negatives_needed(max_false_hits)
+    if len(negative) < needed:
+        raise DataError(
+            f"{len(negative)} pairs with different answers cannot show a false-hit rate below "
+            f"{max_false_hits:.2%} with {CONFIDENCE:.0%} confidence; at least {needed} can"
+        )
+    if len(positive) < 20:
+        raise DataError(f"{len(positive)} pairs with the same answer are too few; 20 are needed")
+    allowed = _most_false_hits(len(negative), max_false_hits)
+    threshold = _threshold(positive, negative, allowed)
+    rng = np.random.default_rng(seed)
+    sampled = []
+    for _ in range(_RESAMPLES):
+        some_positive = rng.choice(positive, len(positive))
+        chosen = _threshold(some_positive, rng.choice(negative, len(negative)), allowed)
+        sampled.append((chosen, np.mean(some_positive >= chosen)))
+    thresholds, rates = np.quantile(np.array(sampled), [0.025, 0.975], axis=0).T
+    false_hits = int((negative >= threshold).sum())
+    return Calibration(
+        threshold=threshold,
+        threshold_interval=(float(thresholds[0]), float(thresholds[1])),
+        hit_rate=float((positive >= threshold).mean()),
+        hit_rate_interval=(float(rates[0]), float(rates[1])),
+        false_hits=false_hits,
+        negatives=len(negative),
+        positives=len(positive),
+        false_hit_bound=_upper_bound(false_hits, len(negative)),
+    )
+
+
+def _upper_bound(false_hits: int, negatives: int) -> float:
+    from scipy.stats import beta
+
+    if false_hits >= negatives:
+        return 1.0
+    return float(beta.ppf(CONFIDENCE, false_hits + 1, negatives - false_hits))
+
+
+def _most_false_hits(negatives: int, budget: float) -> int:
+    allowed = 0
+    while _upper_bound(allowed + 1, negatives) <= budget:
+        allowed += 1
+    return allowed
+
+
+def _threshold(positive: Floats, negative: Floats, allowed: int) -> float:
+    """Half way between the first negative that must not be served and the next pair above it."""
+    refused = np.sort(negative)[::-1][allowed]
+    above = np.concatenate([positive, negative])
+    above = above[above > refused]
+    return float((refused + above.min()) / 2) if len(above) else float(np.nextafter(refused, 2))
+
+
+def advice(calibration: Calibration) -> list[str]:
+    """How to give the threshold to each line of semantic-router, and to a cache of one's own."""
+    value = f"{calibration.threshold:.4f}"
+    return [
+        f"own cache:               serve if cosine >= {value}",
+        f"semantic-router 1.x:     IndexedRouter(..., aggregation='max', top_k=1, "
+        f"confidence_threshold={value})",
+        f"semantic-router 0.1-0.3: LoRAHuggingFaceEncoder(score_threshold={value}) in a "
+        f"SemanticRouter(..., aggregation='max', top_k=1)",
+        f"semantic-router 0.0.x:   LoRAHuggingFaceEncoder(score_threshold={value}) in a "
+        f"RouteLayer(..., aggregation='max', top_k=1)",
+    ]

@@ -1,0 +1,90 @@
+"""Labelled pairs of questions: same answer, or not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semantic_router_lora.data.triplets import read_triplets
+from semantic_router_lora.errors import DataError
+
+_NAMES = (("a", "b"), ("text1", "text2"), ("sentence1", "sentence2"), ("question1", "question2"))
+_TRUE = (1, 1.0, True, "1", "true", "same")
+_FALSE = (0, 0.0, False, "0", "false", "different")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two texts, and whether one answer serves both."""
+
+    first: str
+    second: str
+    same: bool
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Read pairs from JSON lines, or make two of each triplet of a triplet file.
+
+    A line holds two texts (``a``/``b``, ``text1``/``text2``, ``sentence1``/``sentence2`` or
+    ``question1``/``question2``) and a ``label`` of 1 or 0.
+
+    Raises:
+        DataError: if the file cannot be used, with the line; or if all labels are the same.
+    """
+    pairs = _triplet_pairs(path) if _holds_triplets(path) else _labelled_pairs(path)
+    if len({pair.same for pair in pairs}) < 2:
+        kind = "same" if pairs[0].same else "different"
+        raise DataError(f"{path}: all {len(pairs)} pairs are labelled {kind}; both are needed")
+    return pairs
+
+
+def _holds_triplets(path: Path) -> bool:
+    if path.suffix.lower() != ".jsonl":
+        return True
+    try:
+        with path.open(encoding="utf-8") as file:
+            return '"anchor"' in next((line for line in file if line.strip()), "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+
+
+def _triplet_pairs(path: Path) -> list[Pair]:
+    return [
+        Pair(triplet.anchor, other, same)
+        for triplet in read_triplets(path)
+        for other, same in ((triplet.positive, True), (triplet.negative, False))
+    ]
+
+
+def _labelled_pairs(path: Path) -> list[Pair]:
+    pairs = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    pairs.append(_pair(json.loads(line), f"{path}:{number}"))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: not valid JSON lines: {error}") from error
+    if not pairs:
+        raise DataError(f"{path}: holds no pairs")
+    return pairs
+
+
+def _pair(row: Any, where: str) -> Pair:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object, got {type(row).__name__}")
+    names = next((names for names in _NAMES if all(name in row for name in names)), None)
+    if names is None:
+        expected = " or ".join("/".join(names) for names in _NAMES)
+        raise DataError(f"{where}: expected two texts as {expected}")
+    for name in names:
+        if not isinstance(row[name], str) or not row[name].strip():
+            raise DataError(f"{where}: field {name!r} is {row[name]!r}, expected a text")
+    label = row.get("label")
+    if label not in _TRUE + _FALSE:
+        raise DataError(f"{where}: label is {label!r}, expected 1 or 0")
+    return Pair(row[names[0]], row[names[1]], label in _TRUE)
