@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from semantic_router_lora.benchmark.suite import DOMAINS, bundled_file
+from semantic_router_lora.benchmark.suite import DOMAINS, GENERAL, bundled_file
 from semantic_router_lora.data.check import check_files
 from semantic_router_lora.data.triplets import TRAPS, Triplet, read_triplets, write_triplets
 from semantic_router_lora.data.words import content_words, jaccard, near_pairs, words
@@ -140,3 +140,19 @@ def test_bundled_suites_keep_the_standard_of_writing():
         for split in ("test", "dev")
     }
     assert not groups["test"] & groups["dev"]
+
+
+def test_training_data_touches_no_suite():
+    folder = Path(__file__).parents[1] / "training" / "data"
+    suites = [bundled_file(d, s) for d in (*DOMAINS, GENERAL) for s in ("test", "dev")]
+    trained = [folder / f"{domain}.jsonl" for domain in DOMAINS]
+    report = check_files([*trained, *suites])
+    assert report.passed, report
+    suite_topics = {(t.domain, t.group) for path in suites for t in read_triplets(path)}
+    for path in trained:
+        triplets = read_triplets(path)
+        assert len(triplets) >= 1000
+        assert not suite_topics & {(t.domain, t.group) for t in triplets}
+        traps = report.statistics[str(path)].traps
+        assert set(traps) == set(TRAPS)
+        assert max(traps.values()) < 1.2 * min(traps.values())

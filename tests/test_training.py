@@ -122,3 +122,90 @@ def test_a_missing_extra_names_the_pip_command(recipe_file, monkeypatch, tmp_pat
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'semantic-router-lora\[train\]'"):
         train(load_recipe(recipe_file), tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def sentence_model(base_folder):
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    return sentence_transformers.SentenceTransformer(str(base_folder), device="cpu").eval()
+
+
+ROWS = [
+    ("undo a commit", "revert my latest commit, how", "undo a merge"),
+    ("signs of shingles", "how does shingles begin", "how long is shingles contagious"),
+    ("notice after 2 years", "I rented for two years, what notice", "notice after 12 years"),
+]
+
+
+def loss_of(model, labels: list[int], columns: int = 3, **settings: float):
+    import torch
+
+    from semantic_router_lora.training.loss import CacheLoss
+
+    features = [model.preprocess([row[column] for row in ROWS]) for column in range(columns)]
+    loss = CacheLoss(
+        model,
+        **({"scale": 20.0, "contrastive_weight": 0.0, "negative_margin": 0.5} | settings),
+    )
+    with torch.no_grad():
+        return float(loss(features, torch.tensor(labels)))
+
+
+def vectors_of(model):
+    return [
+        model.encode([row[column] for row in ROWS], normalize_embeddings=True)
+        for column in range(3)
+    ]
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_ranking_loss_is_that_of_sentence_transformers(sentence_model, columns):
+    import torch
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    theirs = MultipleNegativesRankingLoss(sentence_model, scale=20.0)
+    features = [
+        sentence_model.preprocess([row[column] for row in ROWS]) for column in range(columns)
+    ]
+    with torch.no_grad():
+        expected = float(theirs(features, torch.zeros(3)))
+    assert loss_of(sentence_model, [0, 1, 2], columns) == pytest.approx(expected, abs=1e-5)
+
+
+def test_contrastive_term_by_hand(sentence_model):
+    anchor, positive, negative = vectors_of(sentence_model)
+    close = np.maximum(0, (anchor * negative).sum(1) - 0.3) ** 2
+    expected = (((1 - (anchor * positive).sum(1)) ** 2) + close).mean()
+    plain = loss_of(sentence_model, [0, 1, 2])
+    both = loss_of(sentence_model, [0, 1, 2], contrastive_weight=5.0, negative_margin=0.3)
+    assert both - plain == pytest.approx(5 * expected, abs=1e-5)
+
+
+def test_texts_of_the_own_group_are_no_negatives(sentence_model):
+    anchor, positive, negative = vectors_of(sentence_model)
+    cosines = 20 * np.concatenate([anchor @ positive.T, anchor @ negative.T], axis=1)
+    cosines[0, [1, 4]] = cosines[1, [0, 3]] = -np.inf  # rows 0 and 1 are one group
+    expected = np.mean([np.log(np.exp(cosines[row]).sum()) - cosines[row, row] for row in range(3)])
+    assert loss_of(sentence_model, [7, 7, 2]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_chunks_change_nothing(sentence_model, monkeypatch):
+    from semantic_router_lora.training import loss
+
+    whole = loss_of(sentence_model, [0, 1, 2], contrastive_weight=1.0)
+    monkeypatch.setattr(loss, "_CHUNK", 2)
+    chunked = loss_of(sentence_model, [0, 1, 2], contrastive_weight=1.0)
+    assert chunked == pytest.approx(whole, abs=1e-5)
+
+
+def test_groups_are_numbered_by_domain():
+    from semantic_router_lora.data.triplets import Triplet
+    from semantic_router_lora.training.trainer import _group_numbers
+
+    def row(domain: str | None, group: str | None) -> Triplet:
+        return Triplet("a", "b", "c", domain=domain, group=group)
+
+    rows = [row("law", "x"), row("law", "x"), row("medical", "x"), row(None, None), row(None, None)]
+    numbers = _group_numbers(rows)
+    assert numbers[0] == numbers[1]
+    assert len(set(numbers)) == 4

@@ -25,6 +25,8 @@ class Recipe:
         target_modules: names of the linear layers that get an adapter.
         hard_negatives: whether the triplet's own negative joins the in-batch negatives.
         scale: 1 / temperature of the loss.
+        contrastive_weight: of the contrastive term of the loss, see `CacheLoss`; 0 leaves it out.
+        negative_margin: cosine below which a near miss is far enough for that term.
         batch_size: triplets a step.
         learning_rate: highest learning rate.
         warmup_ratio: share of the steps over which it rises; afterwards it falls linearly.
@@ -43,6 +45,8 @@ class Recipe:
     target_modules: tuple[str, ...] = ("query", "value")
     hard_negatives: bool = True
     scale: float = 20.0
+    contrastive_weight: float = 0.0
+    negative_margin: float = 0.5
     batch_size: int = 32
     learning_rate: float = 1e-4
     warmup_ratio: float = 0.1

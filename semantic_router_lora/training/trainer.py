@@ -102,13 +102,17 @@ def _trainer(
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
-    from sentence_transformers.training_args import BatchSamplers
+    from sentence_transformers.sentence_transformer.training_args import BatchSamplers
+
+    from semantic_router_lora.training.loss import CacheLoss
 
     columns = (
         ("anchor", "positive", "negative") if recipe.hard_negatives else ("anchor", "positive")
     )
-    dataset = Dataset.from_dict({name: [getattr(t, name) for t in triplets] for name in columns})
+    dataset = Dataset.from_dict(
+        {name: [getattr(t, name) for t in triplets] for name in columns}
+        | {"label": _group_numbers(triplets)}
+    )
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(output / "checkpoints"),
         num_train_epochs=recipe.epochs,
@@ -126,8 +130,22 @@ def _trainer(
         model=model,
         args=arguments,
         train_dataset=dataset,
-        loss=MultipleNegativesRankingLoss(model, scale=recipe.scale),
+        loss=CacheLoss(
+            model,
+            scale=recipe.scale,
+            contrastive_weight=recipe.contrastive_weight,
+            negative_margin=recipe.negative_margin,
+        ),
     )
+
+
+def _group_numbers(triplets: list[Triplet]) -> list[int]:
+    """A number for each group; a triplet without one is a group of its own."""
+    numbers: dict[tuple[str, str] | int, int] = {}
+    keys = [
+        (t.domain or "", t.group) if t.group else position for position, t in enumerate(triplets)
+    ]
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _write_folder(
