@@ -33,7 +33,7 @@ def results(adapter_folder: Path):
         base=DEFAULT_BASE,
         dev=load_suites(["bundled:dev"]),
         adapters=[str(adapter_folder)],
-        sample_size=40,
+        sample_size=80,
         command="a command",
     )
 
@@ -54,7 +54,7 @@ def test_margin_equals_one_computed_pair_by_pair(adapter_folder):
 def test_results_say_where_they_come_from_and_are_read_back(results, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(results.to_json())
-    assert read_results(path) == results
+    assert read_results(path).to_json() == results.to_json()
     content = json.loads(path.read_text())
     assert content["command"] == "a command"
     assert content["seed"] == 42
@@ -63,7 +63,7 @@ def test_results_say_where_they_come_from_and_are_read_back(results, tmp_path):
     assert len(fingerprints) == 2
     for domain in content["suites"]:
         assert len(domain["sha256"]) == 64
-        assert (domain["triplets"], domain["sampled_from"]) == (40, 200)
+        assert (domain["triplets"], domain["sampled_from"]) == (80, 200)
 
 
 def test_sampling_is_repeatable_and_seeded():
@@ -108,7 +108,7 @@ def test_traps_and_transfer(results, adapter_folder):
             for trap, count in suite.trap_counts.items()
         )
         margin = suite.figures["baseline"]["margin"].value
-        assert whole / suite.triplets == pytest.approx(margin, abs=1e-6)
+        assert whole / suite.triplets == pytest.approx(margin, abs=1e-5)
     rows = transfer_table(results).rows
     assert [row[0] for row in rows] == ["baseline", adapter_folder.name]
     assert all("(" in cell for cell in rows[1][1:])

@@ -49,7 +49,7 @@ def measure(
         sampled = np.concatenate([block[name] for block in blocks])
         known = sampled[~np.isnan(sampled)]
         low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
-        figures[name] = Figure(float(value[0]), float(low), float(high))
+        figures[name] = Figure(*(round(float(number), 6) for number in (value[0], low, high)))
     return figures
 
 

@@ -115,9 +115,7 @@ def _without_nan(content: Any) -> Any:
         return {key: _without_nan(value) for key, value in content.items()}
     if isinstance(content, list):
         return [_without_nan(value) for value in content]
-    if isinstance(content, float):
-        return None if math.isnan(content) else round(content, 6)
-    return content
+    return None if isinstance(content, float) and math.isnan(content) else content
 
 
 def read_results(path: Path) -> BenchmarkResults:

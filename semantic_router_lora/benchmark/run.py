@@ -145,6 +145,6 @@ def _drawing(similarities: Similarities) -> Drawing:
     return Drawing(
         positive=np.histogram(similarities.positive, HISTOGRAM_EDGES)[0].tolist(),
         negative=np.histogram(similarities.negative, HISTOGRAM_EDGES)[0].tolist(),
-        hit_ratio=served[points].tolist(),
-        precision=counts.precision[0][points].tolist(),
+        hit_ratio=served[points].round(4).tolist(),
+        precision=counts.precision[0][points].round(4).tolist(),
     )
