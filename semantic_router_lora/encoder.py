@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any, Optional
 
 from semantic_router.encoders import HuggingFaceEncoder
@@ -41,6 +42,11 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
     def __init__(self, **data: Any) -> None:
         _check_arguments(type(self), data)
         parsed = ModelReference.parse(data["name"]) if data.get("name") else None
+        if parsed is not None and parsed.adapter is None:
+            raise InputError(
+                f"name {data['name']!r} has no adapter; expected '<base>+lora:<adapter>'. For a "
+                f"base model alone, take semantic-router's HuggingFaceEncoder"
+            )
         for field, part in (
             ("base_model", parsed and parsed.base),
             ("adapter", parsed and parsed.adapter),
@@ -48,10 +54,12 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
             if part is not None and data.setdefault(field, part) not in (None, part):
                 raise InputError(f"name says {field} {part!r}, {field}= says {data[field]!r}")
             data[field] = data[field] if data.get(field) is not None else part
-        data["adapter"] = data["adapter"] or DEFAULT_ADAPTER
+        data["adapter"] = DEFAULT_ADAPTER if data["adapter"] is None else data["adapter"]
         # The parent's constructor calls `_initialize_hf_model`.
         super().__init__(**data)  # type: ignore[no-untyped-call]  # untyped in some lines
         self.name = self.embedder.reference
+        resolved = ModelReference.parse(self.name)
+        self.base_model, self.adapter = resolved.base, resolved.adapter
         self.device = str(self.embedder.device)
 
     def _initialize_hf_model(self) -> tuple[None, Embedder]:
@@ -119,6 +127,11 @@ def _check_arguments(encoder: Any, data: dict[str, Any]) -> None:
     for name in ("tokenizer_kwargs", "model_kwargs"):
         if data.get(name):
             raise InputError(f"{name} is not supported; use device= and dtype=")
+    for name in ("name", "adapter", "base_model"):
+        if isinstance(data.get(name), os.PathLike):
+            data[name] = str(data[name])
+        if not isinstance(data.get(name), (str, type(None))):
+            raise InputError(f"{name} is {data[name]!r}, expected a text")
     unknown = sorted(data.keys() - field_names(encoder))
     if unknown:
         raise InputError(f"unknown arguments {unknown}")

@@ -13,7 +13,7 @@ def cached_snapshot(
 ) -> Path | None:
     """The snapshot's folder in the local cache, or None if the cache has none of it."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         folder = snapshot_download(
@@ -23,7 +23,7 @@ def cached_snapshot(
             allow_patterns=list(patterns),
             local_files_only=True,
         )
-    except LocalEntryNotFoundError:
+    except (LocalEntryNotFoundError, HFValidationError):  # not there, or no such name can be
         return None
     return Path(folder)
 

@@ -7,6 +7,7 @@ same vectors. Base and adapter are each a folder, a Hub id (``owner/name`` or
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,5 +69,31 @@ def existing_folder(text: str) -> Path | None:
 
     Absolute, because a reference outlives the working directory that it was made in.
     """
-    path = Path(text).expanduser()
-    return path.resolve() if path.is_dir() else None
+    try:
+        path = Path(text).expanduser()
+        return path.resolve() if path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # no such home, a name too long, a null byte
+        return None
+
+
+def checked_reference(reference: object, what: str) -> str:
+    """A reference as text; a path object is one too.
+
+    Raises:
+        ModelReferenceError: if it is empty or neither text nor path.
+    """
+    text = str(reference) if isinstance(reference, os.PathLike) else reference
+    if not isinstance(text, str) or not text.strip():
+        raise ModelReferenceError(f"{what} is {reference!r}, expected a name, a folder or a Hub id")
+    return text
+
+
+def checked_folder_name(folder: Path, what: str) -> str:
+    """The name of a folder in a reference.
+
+    Raises:
+        ModelReferenceError: if it holds the separator, so that the reference could not be read.
+    """
+    if SEPARATOR in str(folder):
+        raise ModelReferenceError(f"{what} {folder}: its path must not contain {SEPARATOR!r}")
+    return str(folder)

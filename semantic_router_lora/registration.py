@@ -80,6 +80,10 @@ def load_router(path: str | Path) -> Any:
         What the installed line makes of such a file, ready to be called: a ``RouteLayer``, a
         ``SemanticRouter``, or an ``IndexedRouter``, ``Chain`` or ``Merge``.
 
+    semantic-router's files of the lines before 1.0 keep routes and their thresholds, but not the
+    kind of router, ``top_k``, ``aggregation``, a sparse encoder or the encoder's threshold: a
+    HybridRouter comes back as a SemanticRouter, with the defaults of that line.
+
     Raises:
         DataError: if the file does not exist or ends in neither .yaml, .yml nor .json.
         RegistrationError: as `register` does.

@@ -26,13 +26,13 @@ class TextTokenizer:
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length=max_length)
-        self._max_length = max_length
+        self.max_length = max_length
         self._lower_case = lower_case
 
     @property
-    def vocabulary_size(self) -> int:
-        """Number of tokens, added ones included."""
-        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+    def highest_id(self) -> int:
+        """The largest token id, added tokens included."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
 
     def serialized(self) -> str:
         """The tokenizer's whole definition as JSON."""
@@ -51,18 +51,26 @@ class TextTokenizer:
         A text of 10 MB takes seconds to tokenise, for 256 tokens to be kept. Tokenizers split at
         white space before anything else, so the tokens before the cut stay what they were.
         """
-        size = self._max_length * _CHARACTERS_PER_TOKEN
+        size = self.max_length * _CHARACTERS_PER_TOKEN
         while len(text) > size:
             cut = next((i for i in range(size, 0, -1) if text[i] in " \n\t"), 0)
             head = text[:cut]
-            if cut and len(self._tokenizer.encode(head).ids) == self._max_length:
+            if cut and len(self._tokenizer.encode(head).ids) == self.max_length:
                 return head
             size *= 4
         return text
 
 
-def load_tokenizer(path: Path, *, lower_case: bool, max_length: int) -> TextTokenizer:
+def load_tokenizer(
+    path: Path, *, lower_case: bool, max_length: int | None, positions: int
+) -> TextTokenizer:
     """Load a fast tokenizer: a tokenizer.json, or a model folder as transformers understands it.
+
+    Args:
+        path: of the file or folder.
+        lower_case: whether texts are lower-cased first.
+        max_length: tokens kept of a text; None takes what the tokenizer's own settings say.
+        positions: most tokens that the model has positions for.
 
     Raises:
         BaseModelError: if there is none.
@@ -74,11 +82,16 @@ def load_tokenizer(path: Path, *, lower_case: bool, max_length: int) -> TextToke
         if path.is_file():
             own = Tokenizer.from_file(str(path))
         else:
-            backend = AutoTokenizer.from_pretrained(path, local_files_only=True).backend_tokenizer
-            own = Tokenizer.from_str(backend.to_str())  # a copy: settings of ours stay ours
+            loaded = AutoTokenizer.from_pretrained(
+                path, local_files_only=True, trust_remote_code=False
+            )
+            # a copy: settings of ours stay ours
+            own = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
+            max_length = max_length or loaded.model_max_length
     except Exception as error:  # a foreign file may provoke anything here
         raise BaseModelError(f"{path} holds no fast tokenizer: {error}") from error
-    return TextTokenizer(own, max_length=max_length, lower_case=lower_case)
+    length = min(max_length or positions, positions)
+    return TextTokenizer(own, max_length=length, lower_case=lower_case)
 
 
 def check_texts(texts: object) -> list[str]:

@@ -118,7 +118,7 @@ def test_a_tokenizer_with_more_tokens_than_the_base_embeds(copied, base_folder):
     tokenizer = Tokenizer.from_file(str(base_folder / layout.TOKENIZER))
     tokenizer.add_tokens(["quux-token"])
     tokenizer.save(str(copied / layout.TOKENIZER))
-    with pytest.raises(BaseModelError, match="30523 tokens"):
+    with pytest.raises(AdapterMismatchError, match="token of number 30522"):
         Embedder(DEFAULT_BASE, str(copied))
 
 

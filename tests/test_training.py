@@ -103,6 +103,21 @@ def test_training_writes_a_proven_adapter_and_repeats_itself(recipe_file, tmp_pa
     )
 
 
+def test_interpolation_keeps_a_share_of_the_update(recipe_file, tmp_path):
+    from dataclasses import replace
+
+    trainer = pytest.importorskip("semantic_router_lora.training.trainer")
+    pytest.importorskip("sentence_transformers")
+    whole = load_recipe(recipe_file)
+    half = replace(whole, interpolation=0.5)
+    for recipe, name in ((whole, "whole"), (half, "half")):
+        assert "equal to the trainer's" in trainer.train(recipe, tmp_path / name)
+    weights = [(tmp_path / name / layout.WEIGHTS).read_bytes() for name in ("whole", "half")]
+    assert weights[0] == weights[1]
+    config = json.loads((tmp_path / "half" / layout.CONFIG).read_text())
+    assert config["lora_alpha"] == whole.lora_alpha / 2
+
+
 def test_verification_notices_other_weights(adapter_folder):
     from semantic_router_lora.training.verify import PROBES, verify_adapter
 
@@ -179,6 +194,35 @@ def test_contrastive_term_by_hand(sentence_model):
     plain = loss_of(sentence_model, [0, 1, 2])
     both = loss_of(sentence_model, [0, 1, 2], contrastive_weight=5.0, negative_margin=0.3)
     assert both - plain == pytest.approx(5 * expected, abs=1e-5)
+
+
+def test_distillation_is_the_change_of_cosines_between_triplets(base_folder, sentence_model):
+    import torch
+    from peft import LoraConfig
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(base_folder), device="cpu")
+    model.add_adapter(LoraConfig(r=4, target_modules=["query", "value"]))
+    generator = torch.Generator().manual_seed(0)
+    assert loss_of(model.eval(), [0, 1, 2], distillation_weight=1.0) == pytest.approx(
+        loss_of(model, [0, 1, 2]), abs=1e-6
+    )  # a new adapter changes nothing yet
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.05, generator=generator)
+    before = [rows.astype(np.float64) for rows in vectors_of(sentence_model)[:2]]
+    after = [rows.astype(np.float64) for rows in vectors_of(model)[:2]]
+    others = ~np.eye(3, dtype=bool)
+    expected = sum(
+        ((after[0] @ new.T - before[0] @ old.T) ** 2)[others].mean()
+        for new, old in zip(after, before, strict=True)
+    )
+    plain = loss_of(model, [0, 1, 2])
+    assert expected > 1e-4
+    both = loss_of(model, [0, 1, 2], distillation_weight=7.0)
+    assert both - plain == pytest.approx(7 * expected, rel=1e-3)
+    assert loss_of(model, [0, 1, 2]) == pytest.approx(plain)  # the adapter is on again
 
 
 def test_texts_of_the_own_group_are_no_negatives(sentence_model):

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.errors import AdapterFormatError
+from semantic_router_lora.reference import parse_hub_id
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_CONFIG_BYTES = 1_000_000
+_MAX_PATTERN = 500
+_NESTED_QUANTIFIER = re.compile(r"[+*}]\??\)+[+*{]")
 MAX_RANK = 1024  # beyond the width of any supported encoder a rank has no meaning
 
 # Settings that decide the merged weights, handed on to peft.
@@ -69,11 +74,13 @@ class Adapter:
     Attributes:
         name: as it stands in a reference.
         folder: where its files lie.
-        base_model: the base that its configuration names, or None.
+        base_model: the base that its configuration names, with its revision, or None.
         config: the settings of `APPLIED` that the configuration holds.
         tensors: the weights by their peft key, as stored.
         tokenizer: the folder's own tokenizer file, or None.
         base_sha256: SHA-256 of the base weights that it was trained on, if it was recorded.
+        fingerprint: SHA-256 of the weights, of the tokenizer and of every setting that decides the
+            merged model, as they were read.
     """
 
     name: str
@@ -83,15 +90,7 @@ class Adapter:
     tensors: dict[str, Tensor]
     tokenizer: Path | None
     base_sha256: str | None
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the weights and of every setting that decides the merged model."""
-        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
-        for file in (self.folder / layout.WEIGHTS, self.tokenizer):
-            if file is not None:
-                digest.update(file.read_bytes())
-        return digest.hexdigest()
+    fingerprint: str
 
 
 def read_adapter(name: str, folder: Path) -> Adapter:
@@ -105,15 +104,32 @@ def read_adapter(name: str, folder: Path) -> Adapter:
     config = _applied_settings(name, raw)
     tokenizer = folder / layout.TOKENIZER
     info = read_info(name, folder / layout.TRAINING_INFO)
+    data, tensors = _read_weights(name, folder / layout.WEIGHTS)
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    digest.update(data)
+    if tokenizer.is_file():
+        digest.update(tokenizer.read_bytes())
     return Adapter(
         name=name,
         folder=folder,
-        base_model=raw.get("base_model_name_or_path") or None,
+        base_model=named_base(raw),
         config=config,
-        tensors=_read_weights(name, folder / layout.WEIGHTS),
+        tensors=tensors,
         tokenizer=tokenizer if tokenizer.is_file() else None,
         base_sha256=info.get("base_model_sha256"),
+        fingerprint=digest.hexdigest(),
     )
+
+
+def named_base(raw: dict[str, Any]) -> str | None:
+    """The base that a configuration names; peft's ``revision`` is the base's, not the adapter's."""
+    base, revision = raw.get("base_model_name_or_path"), raw.get("revision")
+    if not isinstance(base, str) or not base:
+        return None
+    hub_id = parse_hub_id(base)
+    if isinstance(revision, str) and revision and hub_id and not hub_id.revision:
+        return f"{base}@{revision}"
+    return base
 
 
 def read_config(name: str, folder: Path) -> dict[str, Any]:
@@ -170,9 +186,29 @@ def _applied_settings(name: str, raw: dict[str, Any]) -> dict[str, Any]:
             f"adapter {name}: rank {ranks} is not made of integers from 1 to {MAX_RANK}"
         )
     alphas = [config.get("lora_alpha", 8), *_values(name, config, "alpha_pattern")]
-    if not all(type(alpha) in (int, float) for alpha in alphas):
+    if not all(type(alpha) in (int, float) and math.isfinite(alpha) for alpha in alphas):
         raise AdapterFormatError(f"adapter {name}: lora_alpha {alphas} is not made of numbers")
+    patterns = [config.get("target_modules"), config.get("exclude_modules")]
+    patterns += [*config.get("rank_pattern", {}), *config.get("alpha_pattern", {})]
+    for pattern in patterns:
+        if isinstance(pattern, str):
+            _check_pattern(name, pattern)
     return config
+
+
+def _check_pattern(name: str, pattern: str) -> None:
+    """Refuse a regular expression that does not compile, or that could run for ever."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise AdapterFormatError(
+            f"adapter {name}: {pattern!r} is no regular expression: {error}"
+        ) from error
+    if len(pattern) > _MAX_PATTERN or _NESTED_QUANTIFIER.search(pattern):
+        raise AdapterFormatError(
+            f"adapter {name}: {pattern[:80]!r} is too long or repeats a repetition: refused, "
+            f"because matching it could take for ever"
+        )
 
 
 def _values(name: str, config: dict[str, Any], key: str) -> list[Any]:
@@ -182,13 +218,14 @@ def _values(name: str, config: dict[str, Any], key: str) -> list[Any]:
     return list(pattern.values())
 
 
-def _read_weights(name: str, path: Path) -> dict[str, Tensor]:
+def _read_weights(name: str, path: Path) -> tuple[bytes, dict[str, Tensor]]:
     import torch
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     try:
-        tensors = load_file(path)
+        data = path.read_bytes()
+        tensors = load(data)
     except FileNotFoundError as error:
         raise AdapterFormatError(f"adapter {name}: {path} does not exist") from error
     except SafetensorError as error:
@@ -199,10 +236,11 @@ def _read_weights(name: str, path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise AdapterFormatError(f"adapter {name}: {path.name} holds no tensors")
     for key, tensor in tensors.items():
-        if not tensor.is_floating_point():
+        if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
             raise AdapterFormatError(
-                f"adapter {name}: {key} is of type {tensor.dtype}, expected floating point"
+                f"adapter {name}: {key} is of type {tensor.dtype}, expected floating point of 16, "
+                f"32 or 64 bits"
             )
         if not bool(torch.isfinite(tensor).all()):
             raise AdapterFormatError(f"adapter {name}: {key} holds NaN or infinite values")
-    return tensors
+    return data, tensors

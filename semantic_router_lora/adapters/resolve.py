@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +10,14 @@ from pathlib import Path
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.errors import AdapterFormatError, ModelReferenceError
 from semantic_router_lora.hub import cached_snapshot, download_snapshot
-from semantic_router_lora.reference import existing_folder, parse_hub_id
+from semantic_router_lora.reference import (
+    checked_folder_name,
+    checked_reference,
+    existing_folder,
+    parse_hub_id,
+)
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_ADAPTER = "multi-domain-cache-lora-L6"
 
@@ -39,11 +47,13 @@ def resolve_adapter(reference: str) -> AdapterLocation:
         ModelReferenceError: if it is none of these, or the Hub does not serve it.
         AdapterFormatError: if the place exists but holds no adapter.
     """
+    reference = checked_reference(reference, "adapter")
     if reference in bundled_adapters():
         return AdapterLocation(reference, _bundled_folder() / reference)
     folder = existing_folder(reference)
     if folder is not None:
-        return AdapterLocation(str(folder), _complete(str(folder), folder))
+        name = checked_folder_name(folder, "adapter")
+        return AdapterLocation(name, _complete(name, folder))
     hub_id = parse_hub_id(reference)
     if hub_id is None:
         raise ModelReferenceError(
@@ -51,16 +61,24 @@ def resolve_adapter(reference: str) -> AdapterLocation:
             f"nor an existing folder, nor a Hub id (owner/name)"
         )
     cached = cached_snapshot(hub_id, layout.FILES)
-    if cached is not None and all((cached / name).is_file() for name in layout.REQUIRED):
+    if cached is not None and _has(cached, layout.FILES):
         return AdapterLocation(str(hub_id), cached)
     try:
+        # also where some files are cached: peft fetches no more than two of them
         downloaded = download_snapshot(hub_id, layout.FILES)
     except ConnectionError as error:
+        if cached is not None and _has(cached, layout.REQUIRED):
+            logger.warning("adapter %s: used as far as it is cached, because %s", hub_id, error)
+            return AdapterLocation(str(hub_id), cached)
         raise ModelReferenceError(
             f"adapter {reference!r} is not bundled, no folder, not in the Hugging Face cache, "
             f"and {error}"
         ) from error
     return AdapterLocation(str(hub_id), _complete(str(hub_id), downloaded))
+
+
+def _has(folder: Path, names: tuple[str, ...]) -> bool:
+    return all((folder / name).is_file() for name in names)
 
 
 def _complete(name: str, folder: Path) -> Path:

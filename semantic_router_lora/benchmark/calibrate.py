@@ -15,6 +15,7 @@ from semantic_router_lora.errors import DataError, InputError
 
 CONFIDENCE = 0.95
 _RESAMPLES = 1000
+_FEWEST_POSITIVES = 20
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,28 @@ def negatives_needed(max_false_hits: float) -> int:
 
     With no false hit among n, the bound is 1 − 0.05^(1/n), the "rule of three".
     """
-    return math.ceil(math.log(1 - CONFIDENCE) / math.log(1 - max_false_hits))
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-max_false_hits))
+
+
+def check_counts(positives: int, negatives: int, max_false_hits: float) -> None:
+    """Refuse a budget that so many pairs cannot support, before anything is embedded.
+
+    Raises:
+        InputError: if the budget is not between 0 and 1.
+        DataError: if there are too few pairs of either kind.
+    """
+    if not 0 < max_false_hits < 1:
+        raise InputError(f"max_false_hits is {max_false_hits}, expected between 0 and 1")
+    needed = negatives_needed(max_false_hits)
+    if negatives < needed:
+        raise DataError(
+            f"{negatives} pairs with different answers cannot show a false-hit rate below "
+            f"{max_false_hits:.2%} with {CONFIDENCE:.0%} confidence; at least {needed} can"
+        )
+    if positives < _FEWEST_POSITIVES:
+        raise DataError(
+            f"{positives} pairs with the same answer are too few; {_FEWEST_POSITIVES} are needed"
+        )
 
 
 def calibrate(
@@ -82,18 +104,9 @@ def calibrate(
 
     Raises:
         InputError: if the budget is not between 0 and 1.
-        DataError: if there are too few negatives for the budget, or too few pairs at all.
+        DataError: if there are too few pairs, or no threshold serves anything within the budget.
     """
-    if not 0 < max_false_hits < 1:
-        raise InputError(f"max_false_hits is {max_false_hits}, expected between 0 and 1")
-    needed = negatives_needed(max_false_hits)
-    if len(negative) < needed:
-        raise DataError(
-            f"{len(negative)} pairs with different answers cannot show a false-hit rate below "
-            f"{max_false_hits:.2%} with {CONFIDENCE:.0%} confidence; at least {needed} can"
-        )
-    if len(positive) < 20:
-        raise DataError(f"{len(positive)} pairs with the same answer are too few; 20 are needed")
+    check_counts(len(positive), len(negative), max_false_hits)
     allowed = _most_false_hits(len(negative), max_false_hits)
     threshold = _threshold(positive, negative, allowed)
     rng = np.random.default_rng(seed)
@@ -104,6 +117,12 @@ def calibrate(
         sampled.append((chosen, np.mean(some_positive >= chosen)))
     thresholds, rates = np.quantile(np.array(sampled), [0.025, 0.975], axis=0).T
     false_hits = int((negative >= threshold).sum())
+    if threshold > 1 or not (positive >= threshold).any():
+        raise DataError(
+            f"no threshold serves a pair with the same answer and keeps false hits below "
+            f"{max_false_hits:.2%}: too many pairs with different answers lie as close as any pair "
+            f"with the same one"
+        )
     return Calibration(
         threshold=threshold,
         threshold_interval=(float(thresholds[0]), float(thresholds[1])),
@@ -132,11 +151,16 @@ def _most_false_hits(negatives: int, budget: float) -> int:
 
 
 def _threshold(positive: Floats, negative: Floats, allowed: int) -> float:
-    """Half way between the first negative that must not be served and the next pair above it."""
+    """Half way between the first negative that must not be served and the next pair above it.
+
+    Rounded up to four digits: what is printed is what was tested.
+    """
     refused = np.sort(negative)[::-1][allowed]
     above = np.concatenate([positive, negative])
     above = above[above > refused]
-    return float((refused + above.min()) / 2) if len(above) else float(np.nextafter(refused, 2))
+    middle = (refused + above.min()) / 2 if len(above) else refused
+    threshold = math.ceil(float(middle) * 10_000) / 10_000
+    return threshold if threshold > float(refused) else threshold + 0.0001
 
 
 def advice(calibration: Calibration) -> list[str]:

@@ -12,13 +12,15 @@ from semantic_router_lora.benchmark.operating_point import OperatingPoint
 from semantic_router_lora.benchmark.similarities import Floats, Similarities
 
 RESAMPLES = 1000
+# Shares of independent triplets or lookups; of none observed, a bootstrap would say none for sure.
+SHARES = ("cosine_accuracy", "precision", "recall", "false_hit_rate")
 # Cells of the matrices of one step: bounds memory (a few hundred MB) on long suites.
 _CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A value and its 95 % interval (percentile bootstrap over triplets).
+    """A value and its 95 % interval: percentile bootstrap over triplets, or Wilson's for a share.
 
     ``nan`` stands where a figure has no value, such as the precision where nothing was served.
     """
@@ -49,8 +51,28 @@ def measure(
         sampled = np.concatenate([block[name] for block in blocks])
         known = sampled[~np.isnan(sampled)]
         low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
+        if name in SHARES:
+            low, high = _wilson(value[0], _base_of(name, similarities, point))
         figures[name] = Figure(*(round(float(number), 6) for number in (value[0], low, high)))
     return figures
+
+
+def _base_of(name: str, similarities: Similarities, point: OperatingPoint | None) -> int:
+    """Of how many lookups or triplets a share is taken."""
+    if name != "precision" or point is None:
+        return len(similarities.positive)
+    served = (similarities.positive >= point.threshold, similarities.negative >= point.threshold)
+    return int(served[0].sum() + served[1].sum())
+
+
+def _wilson(share: float, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927): unlike the bootstrap's, it has a width at 0 and 1."""
+    if count == 0:
+        return (np.nan, np.nan)
+    z = 1.959964
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    return (max(0.0, centre - half), min(1.0, centre + half))
 
 
 def _all_metrics(

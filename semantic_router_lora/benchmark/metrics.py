@@ -66,16 +66,21 @@ def margin(similarities: Similarities, weights: Floats) -> Floats:
 def standardized_margin(similarities: Similarities, weights: Floats) -> Floats:
     """The margin over the pooled standard deviation of both kinds of cosine (Cohen's d).
 
-    Unlike the margin, it does not grow when all cosines are merely spread out.
+    Unlike the margin, it does not grow when all cosines are merely spread out. nan without any
+    spread.
     """
     total = weights.sum(axis=1)
 
     def variance(values: Floats) -> Floats:
-        mean = weights @ values / total
-        return np.asarray(weights @ values**2 / total - mean**2)
+        centred = values - values.mean()
+        mean = weights @ centred / total
+        return np.asarray(np.maximum(weights @ centred**2 / total - mean**2, 0))
 
     spread = np.sqrt((variance(similarities.positive) + variance(similarities.negative)) / 2)
-    return np.asarray(margin(similarities, weights) / np.maximum(spread, 1e-12))
+    known = spread > 1e-9
+    return np.asarray(
+        np.where(known, margin(similarities, weights) / np.where(known, spread, 1), np.nan)
+    )
 
 
 def cosine_accuracy(similarities: Similarities, weights: Floats) -> Floats:

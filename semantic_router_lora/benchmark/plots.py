@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from semantic_router_lora.benchmark.replay import ReplayResult
 from semantic_router_lora.benchmark.results import BASELINE, BenchmarkResults
+from semantic_router_lora.data.triplets import TRAPS
 from semantic_router_lora.errors import require
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ COLOURS = ("#7f7f7f", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d
 SAME, DIFFERENT = "#0072b2", "#d55e00"
 THEMES = {"light": ("#ffffff", "#1f2328"), "dark": ("#161b22", "#e6edf3")}
 _EDGES = np.linspace(-0.2, 1.0, 61)
-_TRAPS = ("aspect", "entity", "number", "negation", "scope", "role")
 
 
 def pictures(
@@ -87,7 +88,7 @@ def _histograms(results: BenchmarkResults) -> Figure:
                 (drawing.negative, DIFFERENT, "near miss"),
             ):
                 axis.stairs(counts, _EDGES, fill=True, alpha=0.55, color=colour, label=label)
-            axis.set_xlim(0.1, 1)
+            axis.set_xlim(_EDGES[0], 1)
             axis.set_yticks([])
             if row == 0:
                 axis.set_title(name, fontsize=9)
@@ -130,7 +131,7 @@ def _traps(results: BenchmarkResults) -> Figure:
     width = 0.8 / len(names)
     for row, suite in enumerate(suites):
         axis = axes[row][0]
-        traps = [trap for trap in _TRAPS if trap in suite.traps]
+        traps = sorted(suite.traps, key=lambda trap: (*TRAPS, trap).index(trap))
         for position, (colour, name) in enumerate(zip(_colours(results), names, strict=False)):
             figures = [suite.traps[trap][name]["average_precision"] for trap in traps]
             values = np.array([figure.value for figure in figures])
@@ -159,7 +160,7 @@ def _traps(results: BenchmarkResults) -> Figure:
 def _replay(replays: Sequence[ReplayResult]) -> Figure:
     """Hits against false hits per lookup, and both against the threshold."""
     figure, axes = _grid(1, 2, 4.2, 3.2)
-    for colour, result in zip(COLOURS, replays, strict=False):
+    for colour, result in zip(itertools.cycle(COLOURS), replays, strict=False):
         hits = [outcome.hits / result.lookups for outcome in result.outcomes]
         false_hits = [outcome.false_hits / result.lookups for outcome in result.outcomes]
         thresholds = [outcome.threshold for outcome in result.outcomes]

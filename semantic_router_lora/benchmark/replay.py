@@ -42,6 +42,7 @@ class ReplayResult:
         encoder: label of the embedder.
         reference: of the embedder.
         fingerprint: of the embedder.
+        device: that it ran on.
         index: kind of index.
         capacity: most entries of a cache.
         lookups: length of the stream.
@@ -52,6 +53,7 @@ class ReplayResult:
     encoder: str
     reference: str
     fingerprint: str
+    device: str
     index: str
     capacity: int
     lookups: int = 0
@@ -87,7 +89,14 @@ def replay(
     """
     if not thresholds or not all(-1 <= threshold <= 1 for threshold in thresholds):
         raise InputError(f"thresholds are {list(thresholds)}, expected some from -1 to 1")
-    result = ReplayResult(encoder, embedder.reference, embedder.fingerprint, index, capacity)
+    result = ReplayResult(
+        encoder,
+        embedder.reference,
+        embedder.fingerprint,
+        str(embedder.device),
+        index,
+        capacity,
+    )
     result.outcomes = [ThresholdOutcome(threshold) for threshold in sorted(thresholds)]
     caches = [IndexCache(index, embedder.dim, capacity) for _ in result.outcomes]
     seen: set[str] = set()
@@ -133,7 +142,7 @@ def replay_table(results: Sequence[ReplayResult]) -> Table:
             rows.append(
                 (
                     result.encoder,
-                    f"{outcome.threshold:.2f}",
+                    f"{outcome.threshold:g}",
                     f"{outcome.hits / result.lookups:.1%}",
                     f"{outcome.false_hits / result.lookups:.1%}",
                     f"{outcome.false_hits / served:.1%}" if served else "–",
@@ -151,7 +160,7 @@ def budget_table(results: Sequence[ReplayResult]) -> Table:
         for budget in BUDGETS:
             best = result.at_budget(budget)
             cells.append(
-                f"{best.hits / result.lookups:.1%} (from {best.threshold:.2f})" if best else "none"
+                f"{best.hits / result.lookups:.1%} (from {best.threshold:g})" if best else "none"
             )
         rows.append((result.encoder, f"{result.repeated / result.lookups:.1%}", *cells))
     heads = ("Encoder", "Perfect cache", *(f"{budget:.1%} false hits" for budget in BUDGETS))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from semantic_router_lora.adapters.resolve import bundled_adapters
+from semantic_router_lora.base_models import file_sha256
 from semantic_router_lora.benchmark.replay import (
     DEFAULT_THRESHOLDS,
     ReplayResult,
@@ -21,8 +22,10 @@ from semantic_router_lora.benchmark.results import (
     environment,
     read_results,
 )
-from semantic_router_lora.benchmark.suite import load_suites
+from semantic_router_lora.benchmark.suite import DOMAINS, GENERAL, bundled_file, load_suites
+from semantic_router_lora.data.pairs import holds_triplets
 from semantic_router_lora.data.streams import Query, read_stream, triplet_stream
+from semantic_router_lora.data.triplets import read_triplets
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import DataError
 
@@ -60,17 +63,25 @@ def run_replays(
 
 def _queries(streams: Sequence[Path], seed: int) -> Iterable[Query]:
     if streams:
-        return itertools.chain.from_iterable(read_stream(path) for path in streams)
+        return itertools.chain.from_iterable(_stream(path, seed) for path in streams)
     suites = load_suites(["bundled"])
     return triplet_stream((t for suite in suites for t in suite.triplets), seed)
 
 
-def replays_to_json(results: Sequence[ReplayResult], command: str, seed: int) -> str:
-    """As a JSON document."""
+def _stream(path: Path, seed: int) -> Iterable[Query]:
+    return triplet_stream(read_triplets(path), seed) if holds_triplets(path) else read_stream(path)
+
+
+def replays_to_json(
+    results: Sequence[ReplayResult], command: str, seed: int, streams: Sequence[Path] = ()
+) -> str:
+    """As a JSON document; without streams, they are the bundled test triplets."""
+    files = streams or [bundled_file(domain, "test") for domain in (*DOMAINS, GENERAL)]
     content = {
         "command": command,
         "seed": seed,
-        "environment": environment("cpu"),
+        "streams": {path.name: file_sha256(path) for path in files},
+        "environment": environment(results[0].device),
         "replays": [asdict(result) for result in results],
     }
     return json.dumps(content, indent=1) + "\n"
@@ -92,6 +103,13 @@ def read_replays(path: Path) -> list[ReplayResult]:
         raise DataError(f"{path}: holds no replay results: {error}") from error
 
 
+def _is_replay(path: Path) -> bool:
+    try:
+        return "replays" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False  # what it is then, read_results says
+
+
 def read_any(paths: Sequence[Path]) -> tuple[BenchmarkResults | None, list[ReplayResult]]:
     """Read at most one benchmark result and any number of replay results.
 
@@ -101,7 +119,7 @@ def read_any(paths: Sequence[Path]) -> tuple[BenchmarkResults | None, list[Repla
     measured: BenchmarkResults | None = None
     replays: list[ReplayResult] = []
     for path in paths:
-        if path.is_file() and '"replays"' in path.read_text(encoding="utf-8", errors="replace"):
+        if _is_replay(path):
             replays += read_replays(path)
         elif measured is None:
             measured = read_results(path)

@@ -50,12 +50,12 @@ def margin_table(results: BenchmarkResults) -> Table:
     out where that is not above zero.
     """
     general = [name for name in results.embedders if _is_general(results, name)]
-    # one general adapter is called by its role, several by their names
+    # one multi-domain adapter is called by its role, all others by their names
     columns: dict[str, str | None]
-    if len(general) > 1:
-        columns = {name: name for name in general}
+    if len(general) == 1 and len(results.embedders[general[0]].domains) > 1:
+        columns = {"Multi-domain": general[0]}
     else:
-        columns = {"Multi-domain": general[0] if general else None}
+        columns = {name: name for name in general} or {"Multi-domain": None}
     rows: list[tuple[str, ...]] = []
     for suite in results.suites:
         shown = {"Baseline": BASELINE, "Domain-specific": _best_special(results, suite)} | columns
@@ -149,7 +149,7 @@ def provenance(results: BenchmarkResults) -> str:
 
 
 def _is_general(results: BenchmarkResults, name: str) -> bool:
-    """An adapter that is not known to be for a single domain of this run."""
+    """An adapter that is not known to be for one domain of this run alone."""
     domains = results.embedders[name].domains
     measured = {suite.domain for suite in results.suites} - {GENERAL}
     return name != BASELINE and not (len(domains) == 1 and domains[0] in measured)
@@ -177,5 +177,5 @@ def interval(figure: Figure) -> str:
     if math.isnan(figure.value):
         return NONE
     if figure.low == figure.high == figure.value:
-        return f"{figure.value:.3f}"
+        return f"{figure.value:.3f}"  # a setting, such as the threshold from dev
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"

@@ -18,7 +18,7 @@ from semantic_router_lora.errors import DataError
 
 PACKAGES = ("semantic-router-lora", "semantic-router", "torch", "transformers", "peft", "numpy")
 BASELINE = "baseline"
-FORMAT = 1
+FORMAT = 2
 
 Figures = dict[str, Figure]
 
@@ -126,6 +126,8 @@ def read_results(path: Path) -> BenchmarkResults:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("format") != FORMAT:
+            raise ValueError(f"format is {content.get('format')}, expected {FORMAT}: run it again")
         content["embedders"] = {
             name: EmbedderInfo(**info) for name, info in content["embedders"].items()
         }

@@ -23,7 +23,7 @@ from semantic_router_lora.benchmark.results import (
     SuiteResult,
     environment,
 )
-from semantic_router_lora.benchmark.similarities import Similarities, similarities_of
+from semantic_router_lora.benchmark.similarities import Floats, Similarities, similarities_of
 from semantic_router_lora.benchmark.suite import Suite
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import InputError
@@ -61,12 +61,15 @@ def run_benchmark(
         show_progress: draw progress bars.
 
     Raises:
-        InputError: if the sample size is below 1, or two adapters have one name.
+        InputError: if the sample size is below 1, the seed negative, two adapters have one name,
+            a domain stands twice, or a dev suite belongs to no suite.
         ModelReferenceError, BaseModelError, AdapterError: before anything is measured, if one of
             the models cannot be used.
     """
     if sample_size is not None and sample_size < 1:
         raise InputError(f"sample size is {sample_size}, expected at least 1")
+    if seed < 0:
+        raise InputError(f"seed is {seed}, expected 0 or more")
     names = bundled_adapters() if adapters is None else list(adapters)
     labels = [BASELINE, *(Path(name).name for name in names)]
     if twice := [label for label, count in Counter(labels).items() if count > 1]:
@@ -76,17 +79,18 @@ def run_benchmark(
         for label, name in zip(labels, (None, *names), strict=True)
     }
     sampled = [suite.sample(sample_size, seed) for suite in suites]
-    dev_of = {suite.domain: suite for suite in dev}
+    dev_of = pair_with_dev(suites, dev)
     results = [SuiteResult.of(suite, dev_of.get(suite.domain)) for suite in sampled]
-    needed = [dev_of[suite.domain] for suite in sampled if suite.domain in dev_of]
+    needed = {suite.domain: dev_of[suite.domain] for suite in sampled if suite.domain in dev_of}
     seconds = {"embedding": 0.0, "measuring": 0.0}
     for label, embedder in embedders.items():
         started = time.monotonic()
-        found = similarities_of(embedder, [*sampled, *needed], show_progress=show_progress)
+        texts = [*sampled, *needed.values()]
+        found = similarities_of(embedder, texts, show_progress=show_progress)
         embedded = time.monotonic()
         points = {
-            suite.domain: fit_operating_point(similarities)
-            for suite, similarities in zip(needed, found[len(sampled) :], strict=True)
+            domain: fit_operating_point(similarities)
+            for domain, similarities in zip(needed, found[len(sampled) :], strict=True)
         }
         for suite, result, similarities in zip(sampled, results, found, strict=False):
             _add(result, label, suite, similarities, points.get(suite.domain), seed)
@@ -104,6 +108,27 @@ def run_benchmark(
         suites=results,
         environment=environment(str(embedders[BASELINE].device)) | {"seconds": seconds},
     )
+
+
+def pair_with_dev(suites: Sequence[Suite], dev: Sequence[Suite]) -> dict[str, Suite]:
+    """The dev suite of each domain; one suite and one dev suite belong together anyhow.
+
+    Raises:
+        InputError: if a domain stands twice, or a dev suite belongs to no suite.
+    """
+    for kind, group in (("suite", suites), ("dev suite", dev)):
+        counts = Counter(suite.domain for suite in group)
+        if twice := [domain for domain, count in counts.items() if count > 1]:
+            raise InputError(f"domain {twice[0]!r} stands in more than one {kind}")
+    if len(suites) == len(dev) == 1:
+        return {suites[0].domain: dev[0]}
+    paired = {suite.domain: suite for suite in dev}
+    if unused := sorted(paired.keys() - {suite.domain for suite in suites}):
+        raise InputError(
+            f"dev domains {unused} belong to no suite; the suites' domains are "
+            f"{[suite.domain for suite in suites]}"
+        )
+    return paired
 
 
 def _add(
@@ -136,6 +161,12 @@ def trained_domains(adapter: str | None) -> list[str]:
     return sorted(domains) if isinstance(domains, dict) else []
 
 
+def _histogram(cosines: Floats) -> list[int]:
+    """Counts; what lies outside, by a rounding error or by far, falls into the outermost bins."""
+    inside = np.clip(cosines, HISTOGRAM_EDGES[0], HISTOGRAM_EDGES[-1])
+    return [int(count) for count in np.histogram(inside, HISTOGRAM_EDGES)[0]]
+
+
 def _drawing(similarities: Similarities) -> Drawing:
     counts = curve(similarities, np.ones((1, len(similarities.positive))))
     points = np.unique(
@@ -143,8 +174,8 @@ def _drawing(similarities: Similarities) -> Drawing:
     )
     served = (counts.hits + counts.false_hits)[0] / (2 * counts.total[0, 0])
     return Drawing(
-        positive=np.histogram(similarities.positive, HISTOGRAM_EDGES)[0].tolist(),
-        negative=np.histogram(similarities.negative, HISTOGRAM_EDGES)[0].tolist(),
+        positive=_histogram(similarities.positive),
+        negative=_histogram(similarities.negative),
         hit_ratio=served[points].round(4).tolist(),
         precision=counts.precision[0][points].round(4).tolist(),
     )

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from semantic_router_lora.cli.output import DEFAULT_BASE, command_line, print_table, write
+from semantic_router_lora.cli.output import (
+    DEFAULT_BASE,
+    command_line,
+    make_folder,
+    print_table,
+    write,
+)
 
 if TYPE_CHECKING:
     from semantic_router_lora.benchmark.suite import Suite
@@ -67,12 +73,14 @@ def benchmark(
     from semantic_router_lora.benchmark.run import run_benchmark
     from semantic_router_lora.benchmark.suite import load_suites
 
-    limits = [parse_limit(limit) for limit in fail_under or []]
     names = suite or ["bundled"]
+    dev_suites = _dev_suites(names, dev)
+    limits = [parse_limit(limit, with_dev=bool(dev_suites)) for limit in fail_under or []]
+    make_folder(output)
     results = run_benchmark(
         load_suites(names),
         base=base,
-        dev=_dev_suites(names, dev),
+        dev=dev_suites,
         adapters=adapter or None,
         sample_size=sample_size,
         seed=seed,
@@ -100,17 +108,18 @@ def benchmark(
 def _dev_suites(suites: list[str], dev: list[str] | None) -> list[Suite]:
     from semantic_router_lora.benchmark.suite import load_suites
 
-    if dev:
-        return load_suites(dev)
     # the bundled dev triplets are like the bundled test triplets, and like nobody else's
-    return load_suites(["bundled:dev"]) if suites in (["bundled"], ["bundled:test"]) else []
+    own = ["bundled:dev"] if {"bundled", "bundled:test"} & set(suites) else []
+    return load_suites(dev or own)
 
 
 @app.command("replay")
 def benchmark_replay(
     stream: Annotated[
         Optional[list[Path]],  # noqa: UP045
-        typer.Argument(help="JSON lines with text and answer. Default: the bundled test triplets."),
+        typer.Argument(
+            help="Triplets, or JSON lines with text and answer. Default: the bundled test triplets."
+        ),
     ] = None,
     adapter: Adapters = None,
     base: Base = DEFAULT_BASE,
@@ -128,6 +137,7 @@ def benchmark_replay(
     from semantic_router_lora.benchmark.replay import budget_table, replay_table
     from semantic_router_lora.benchmark.replay_run import replays_to_json, run_replays
 
+    make_folder(output)
     results = run_replays(
         stream or [],
         adapters=adapter,
@@ -139,7 +149,7 @@ def benchmark_replay(
         device=device,
         show_progress=sys.stderr.isatty(),
     )
-    write(output / "replay.json", replays_to_json(results, command_line(), seed))
+    write(output / "replay.json", replays_to_json(results, command_line(), seed, stream or []))
     print_table(budget_table(results))
     print_table(replay_table(results))
     typer.echo(f"Written to {output / 'replay.json'}")
@@ -160,6 +170,8 @@ def benchmark_report(
     from semantic_router_lora.benchmark.replay_run import read_any
     from semantic_router_lora.benchmark.report import to_markdown
 
+    if output is not None:
+        make_folder(output)
     measured, replays = read_any(results)
     if output is None:
         typer.echo(to_markdown(measured) if measured else "")

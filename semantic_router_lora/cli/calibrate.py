@@ -26,12 +26,14 @@ def calibrate(
 ) -> None:
     """Choose a threshold that keeps false hits below a budget, or say that the data cannot."""
     from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
-    from semantic_router_lora.benchmark.calibrate import advice, pair_cosines
+    from semantic_router_lora.benchmark.calibrate import advice, check_counts, pair_cosines
     from semantic_router_lora.benchmark.calibrate import calibrate as run
     from semantic_router_lora.data.pairs import read_pairs
     from semantic_router_lora.embedder import Embedder
 
     read = read_pairs(pairs)
+    same = sum(pair.same for pair in read)
+    check_counts(same, len(read) - same, max_false_hits)
     embedder = Embedder(base, adapter or DEFAULT_ADAPTER, device=device)
     positive, negative = pair_cosines(embedder, read, show_progress=sys.stderr.isatty())
     found = run(positive, negative, max_false_hits=max_false_hits, seed=seed)

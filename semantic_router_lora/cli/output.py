@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from semantic_router_lora.errors import InputError
+
 if TYPE_CHECKING:
     from semantic_router_lora.tables import Table
 
@@ -19,12 +21,26 @@ def command_line() -> str:
     return shlex.join(["semantic-router-lora", *sys.argv[1:]])
 
 
+def make_folder(path: Path) -> None:
+    """Make an output folder before the work that fills it.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"output folder {path} cannot be made: {error.strerror}") from error
+
+
 def write(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def print_table(table: Table) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.data.triplets import read_triplets
+from semantic_router_lora.data.triplets import check_unicode, json_lines, read_triplets
 from semantic_router_lora.errors import DataError
 
 _NAMES = (("a", "b"), ("text1", "text2"), ("sentence1", "sentence2"), ("question1", "question2"))
@@ -27,27 +26,32 @@ class Pair:
 def read_pairs(path: Path) -> list[Pair]:
     """Read pairs from JSON lines, or make two of each triplet of a triplet file.
 
-    A line holds two texts (``a``/``b``, ``text1``/``text2``, ``sentence1``/``sentence2`` or
+    Pairs come as JSON lines only: a .csv or .parquet file is read as triplets. A line holds two
+    texts (``a``/``b``, ``text1``/``text2``, ``sentence1``/``sentence2`` or
     ``question1``/``question2``) and a ``label`` of 1 or 0.
 
     Raises:
         DataError: if the file cannot be used, with the line; or if all labels are the same.
     """
-    pairs = _triplet_pairs(path) if _holds_triplets(path) else _labelled_pairs(path)
+    pairs = _triplet_pairs(path) if holds_triplets(path) else _labelled_pairs(path)
     if len({pair.same for pair in pairs}) < 2:
         kind = "same" if pairs[0].same else "different"
         raise DataError(f"{path}: all {len(pairs)} pairs are labelled {kind}; both are needed")
     return pairs
 
 
-def _holds_triplets(path: Path) -> bool:
-    if path.suffix.lower() != ".jsonl":
+def holds_triplets(path: Path) -> bool:
+    """Whether a file is of a kind that only triplets come in, or its first row has an anchor.
+
+    Raises:
+        DataError: if there is no such file, or its first row cannot be read.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if path.suffix.lower() in (".csv", ".parquet"):
         return True
-    try:
-        with path.open(encoding="utf-8") as file:
-            return '"anchor"' in next((line for line in file if line.strip()), "")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    _, row = next(json_lines(path), (0, {}))
+    return isinstance(row, dict) and "anchor" in row
 
 
 def _triplet_pairs(path: Path) -> list[Pair]:
@@ -59,16 +63,7 @@ def _triplet_pairs(path: Path) -> list[Pair]:
 
 
 def _labelled_pairs(path: Path) -> list[Pair]:
-    pairs = []
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    pairs.append(_pair(json.loads(line), f"{path}:{number}"))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: not valid JSON lines: {error}") from error
+    pairs = [_pair(row, f"{path}:{number}") for number, row in json_lines(path)]
     if not pairs:
         raise DataError(f"{path}: holds no pairs")
     return pairs
@@ -84,6 +79,7 @@ def _pair(row: Any, where: str) -> Pair:
     for name in names:
         if not isinstance(row[name], str) or not row[name].strip():
             raise DataError(f"{where}: field {name!r} is {row[name]!r}, expected a text")
+        check_unicode(row[name], f"{where}: field {name!r}")
     label = row.get("label")
     if label not in _TRUE + _FALSE:
         raise DataError(f"{where}: label is {label!r}, expected 1 or 0")

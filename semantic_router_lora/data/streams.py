@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.data.triplets import Triplet
+from semantic_router_lora.data.triplets import Triplet, check_unicode, json_lines
 from semantic_router_lora.errors import DataError
 
 _ANSWER_FIELDS = ("answer", "intent", "label", "group")
@@ -39,24 +38,18 @@ def read_stream(path: Path) -> Iterator[Query]:
     Raises:
         DataError: as the file is read, with the line that is wrong.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    yield _query(json.loads(line))
-                except (ValueError, RecursionError) as error:
-                    raise DataError(f"{path}:{number}: {error}") from error
+    for number, row in json_lines(path):
+        yield _query(row, f"{path}:{number}", path.name)
 
 
-def _query(row: Any) -> Query:
+def _query(row: Any, where: str, file: str) -> Query:
     if not isinstance(row, dict):
-        raise ValueError(f"expected an object, got {type(row).__name__}")
+        raise DataError(f"{where}: expected an object, got {type(row).__name__}")
     text = row.get("text")
     answer = next((row[name] for name in _ANSWER_FIELDS if row.get(name) is not None), None)
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"field 'text' is {text!r}, expected a text")
+        raise DataError(f"{where}: field 'text' is {text!r}, expected a text")
+    check_unicode(text, f"{where}: field 'text'")
     if not isinstance(answer, (str, int)):
-        raise ValueError(f"no field of {', '.join(_ANSWER_FIELDS)} names the answer")
-    return Query(text, str(answer))
+        raise DataError(f"{where}: no field of {', '.join(_ANSWER_FIELDS)} names the answer")
+    return Query(text, f"{file}/{answer}")  # equal names in two files are different answers

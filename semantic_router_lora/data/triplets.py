@@ -61,14 +61,11 @@ def read_triplets(path: Path) -> list[Triplet]:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    readers = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
+    readers = {".jsonl": json_lines, ".csv": _csv_rows, ".parquet": _parquet_rows}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: expected a file ending in {', '.join(readers)}")
-    try:
-        triplets = [_triplet(row, f"{path}:{number}") for number, row in reader(path)]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: {error}") from error
+    triplets = [_triplet(row, f"{path}:{number}") for number, row in reader(path)]
     if not triplets:
         raise DataError(f"{path}: holds no triplets")
     return triplets
@@ -85,12 +82,28 @@ def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
 def _triplet(row: Any, where: str) -> Triplet:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, got {type(row).__name__}")
-    named = {_ALIASES.get(key, key): value for key, value in row.items()}
+    named = dict(row)
+    for alias, name in _ALIASES.items():
+        if named.get(name) is None and alias in named:
+            named[name] = named[alias]
     for name in _REQUIRED:
         value = named.get(name)
         if not isinstance(value, str) or not value.strip():
             raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
+        check_unicode(value, f"{where}: field {name!r}")
     return Triplet(**{name: _optional_text(named, name, where) for name in _FIELDS})  # type: ignore[arg-type]
+
+
+def check_unicode(text: str, where: str) -> None:
+    """Refuse a text that cannot be encoded.
+
+    Raises:
+        DataError: if it holds a lone surrogate, as JSON escapes can.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where} holds a lone surrogate: it is not valid Unicode") from error
 
 
 def _optional_text(row: dict[str, Any], name: str, where: str) -> str | None:
@@ -100,25 +113,46 @@ def _optional_text(row: dict[str, Any], name: str, where: str) -> str | None:
     raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
 
 
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8") as file:
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The number and the content of each line that is not blank.
+
+    Raises:
+        DataError: with the line, if it is not UTF-8 or not JSON.
+    """
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise DataError(f"{path}:{number}: not valid JSON: {error}") from error
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if text.strip():
+                    yield number, json.loads(text)
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path}:{number}: not UTF-8: {error}") from error
+            except (ValueError, RecursionError) as error:
+                if isinstance(error, DataError):  # thrown in by whoever reads the rows
+                    raise
+                raise DataError(f"{path}:{number}: not valid JSON: {error}") from error
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            yield reader.line_num, row
+    number = 1
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            for row in reader:
+                number = reader.line_num
+                yield number, row
+    except csv.Error as error:
+        raise DataError(f"{path}: not valid CSV after line {number}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 after line {number}: {error}") from error
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
     require("pyarrow", "train")
     import pyarrow.parquet
 
-    yield from enumerate(pyarrow.parquet.read_table(path).to_pylist(), start=1)
+    try:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path}: not valid Parquet: {error}") from error
+    yield from enumerate(rows, start=1)

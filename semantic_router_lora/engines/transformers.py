@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -15,6 +17,10 @@ from transformers.utils import logging
 from semantic_router_lora.base_models import BaseModel
 from semantic_router_lora.engines.pooling import pool
 from semantic_router_lora.errors import BaseModelError
+
+# transformers' logging and warnings filters are global: one model is loaded at a time.
+LOADING = threading.Lock()
+_LAYER = re.compile(r"(^|\.)(layers?|h|blocks?)\.\d+\.")
 
 
 class TransformersEngine:
@@ -64,18 +70,33 @@ def load_model(base: BaseModel) -> PreTrainedModel:
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,
+                trust_remote_code=False,
                 output_loading_info=True,
             )
     except Exception as error:  # whatever a foreign config or weights file provokes
         raise BaseModelError(f"base model {base.name} cannot be read: {error}") from error
     # The pooler is a layer of BERT's that sentence vectors do not use, and many bases lack it.
     missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
-    if missing or info["mismatched_keys"]:
+    # Weights of a layer that the config does not have; heads of other tasks are no concern.
+    surplus = sorted(key for key in info["unexpected_keys"] if _LAYER.search(key))
+    if missing or surplus or info["mismatched_keys"]:
         raise BaseModelError(
             f"base model {base.name}: its weights do not match its config.json: "
-            f"missing {missing[:3]}, of another shape {list(info['mismatched_keys'])[:3]}"
+            f"missing {missing[:3]}, without a place {surplus[:3]}, "
+            f"of another shape {list(info['mismatched_keys'])[:3]}"
         )
     return cast(PreTrainedModel, model)
+
+
+def position_count(model: PreTrainedModel) -> int:
+    """How many tokens of a text the model has positions for.
+
+    RoBERTa and its kin count positions from behind the padding's number.
+    """
+    count = getattr(model.config, "max_position_embeddings", None) or 512
+    positions = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(positions, "padding_idx", None)
+    return int(count if padding is None else count - padding - 1)
 
 
 @contextmanager

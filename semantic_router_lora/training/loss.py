@@ -19,22 +19,27 @@ _CHUNK = 48
 class CacheLoss(nn.Module):
     """Ranks paraphrases above near misses, and places both where one threshold can part them.
 
-    For a batch of triplets (a, p, n), with s = ``scale`` and w = ``contrastive_weight``::
+    For a batch of triplets (a, p, n), with s = ``scale``, w = ``contrastive_weight`` and
+    d = ``distillation_weight``::
 
         ranking      = mean of −log( exp(s·cos(a, p)) / Σ exp(s·cos(a, ·)) ) over all p', n'
         contrastive  = mean of (1 − cos(a, p))² + max(0, cos(a, n) − negative_margin)²
-        loss         = ranking + w · contrastive
+        distillation = mean over a ≠ a' of (cos(a, a') − base's)² + (cos(a, p') − base's)²
+        loss         = ranking + w · contrastive + d · distillation
 
     The ranking term is the multiple-negatives loss (Henderson et al. 2017, arXiv 1705.00652) with
     the triplet's own negative among the negatives; it is content once the order is right. A cache
     needs one threshold for all anchors, which is what the contrastive term (Hadsell et al. 2006)
-    is for. Texts of the anchor's own group are no negatives of it.
+    is for. The distillation term keeps texts of different questions as far apart as the base has
+    them, so that what the triplets do not teach stays as it was. Texts of the anchor's own group
+    are no negatives of it.
 
     Args:
         model: what is trained.
         scale: 1 / temperature of the ranking term.
         contrastive_weight: w; 0 leaves the contrastive term out.
         negative_margin: cosine below which a near miss is far enough.
+        distillation_weight: d; 0 leaves the distillation term out.
     """
 
     def __init__(
@@ -44,12 +49,14 @@ class CacheLoss(nn.Module):
         scale: float,
         contrastive_weight: float,
         negative_margin: float,
+        distillation_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
         self.scale = scale
         self.contrastive_weight = contrastive_weight
         self.negative_margin = negative_margin
+        self.distillation_weight = distillation_weight
         self.pad_id = int(model.tokenizer.pad_token_id or 0)
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
@@ -75,7 +82,24 @@ class CacheLoss(nn.Module):
                 close = (anchors * vectors[2 * size :]).sum(dim=1) - self.negative_margin
                 apart = apart + torch.relu(close) ** 2
             loss = loss + self.contrastive_weight * apart.mean()
+        if self.distillation_weight:
+            loss = loss + self.distillation_weight * self._drift(columns, vectors[: 2 * size])
         return loss
+
+    def _drift(self, columns: list[dict[str, Tensor]], vectors: Tensor) -> Tensor:
+        """Mean squared change of the cosines between different triplets."""
+        adapted: Any = self.model[0].model
+        training = self.model.training
+        adapted.disable_adapters()
+        self.model.eval()  # the base as it is used: without dropout
+        with torch.no_grad():
+            base = self._embed(columns[:2])
+        self.model.train(training)
+        adapted.enable_adapters()
+        size = len(vectors) // 2
+        others = ~torch.eye(size, dtype=torch.bool, device=vectors.device)
+        change = vectors[:size] @ vectors.T - base[:size] @ base.T
+        return (change**2)[others.repeat(1, 2)].mean() * 2
 
     def _embed(self, columns: list[dict[str, Tensor]]) -> Tensor:
         """Unit vectors of all columns' texts, embedded in chunks of like length."""
@@ -103,4 +127,5 @@ class CacheLoss(nn.Module):
             "scale": self.scale,
             "contrastive_weight": self.contrastive_weight,
             "negative_margin": self.negative_margin,
+            "distillation_weight": self.distillation_weight,
         }

@@ -27,11 +27,15 @@ class Recipe:
         scale: 1 / temperature of the loss.
         contrastive_weight: of the contrastive term of the loss, see `CacheLoss`; 0 leaves it out.
         negative_margin: cosine below which a near miss is far enough for that term.
+        distillation_weight: of the term that keeps unrelated texts where the base has them.
         batch_size: triplets a step.
         learning_rate: highest learning rate.
         warmup_ratio: share of the steps over which it rises; afterwards it falls linearly.
         epochs: passes over the data.
         max_seq_length: tokens kept of a text while training.
+        interpolation: share of the trained update that is kept, between the base (0) and the
+            trained model (1), as in WiSE-FT (Wortsman et al. 2021, arXiv 2109.01903): less of it
+            keeps more of what the base can do. It is written into ``lora_alpha``.
         seed: of shuffling, dropout and initial weights.
     """
 
@@ -47,11 +51,13 @@ class Recipe:
     scale: float = 20.0
     contrastive_weight: float = 0.0
     negative_margin: float = 0.5
+    distillation_weight: float = 0.0
     batch_size: int = 32
     learning_rate: float = 1e-4
     warmup_ratio: float = 0.1
     epochs: float = 1.0
     max_seq_length: int = 64
+    interpolation: float = 1.0
     seed: int = 42
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,7 +106,16 @@ def _checked(path: Path, content: dict[str, Any]) -> Recipe:
             values[field.name] = value
         else:
             raise DataError(f"{path}: {field.name} is {value!r}, expected {kind}")
-    for name in ("r", "lora_alpha", "scale", "batch_size", "learning_rate", "epochs"):
+    positive = (
+        "r",
+        "lora_alpha",
+        "scale",
+        "batch_size",
+        "learning_rate",
+        "epochs",
+        "interpolation",
+    )
+    for name in positive:
         if name in values and not values[name] > 0:
             raise DataError(f"{path}: {name} is {values[name]}, expected more than 0")
     if not values["train"]:

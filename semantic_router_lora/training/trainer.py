@@ -57,10 +57,24 @@ def train(recipe: Recipe, output: Path) -> str:
     trainer = _trainer(recipe, model, triplets, output)
     trainer.train()
     seconds = time.monotonic() - started
+    _interpolate(model, recipe.interpolation)
     _write_folder(recipe, base, model, output)
     _write_json(output / layout.TRAINING_HISTORY, trainer.state.log_history)
     _write_json(output / layout.TRAINING_INFO, _info(recipe, base, triplets, trainer, seconds))
     return verify_adapter(output, _probe_vectors(model))
+
+
+def _interpolate(model: SentenceTransformer, share: float) -> None:
+    """Keep a share of the update, in the running model and in what is going to be written."""
+    from peft.tuners.lora import LoraLayer
+
+    encoder: Any = model[0].model
+    for module in encoder.modules():
+        if isinstance(module, LoraLayer):
+            module.scale_layer(share)
+    config = encoder.peft_config["default"]
+    scaled = config.lora_alpha * share
+    config.lora_alpha = int(scaled) if scaled == int(scaled) else scaled
 
 
 def _probe_vectors(model: SentenceTransformer) -> NDArray[np.float32]:
@@ -81,6 +95,8 @@ def _adapted_model(recipe: Recipe, base: BaseModel) -> SentenceTransformer:
             lora_alpha=recipe.lora_alpha,
             lora_dropout=recipe.lora_dropout,
             target_modules=list(recipe.target_modules),
+            # BERT's pooler is called dense as well, and sentence vectors do not pass it
+            exclude_modules=["pooler.dense"],
             task_type="FEATURE_EXTRACTION",
         )
     )
@@ -135,6 +151,7 @@ def _trainer(
             scale=recipe.scale,
             contrastive_weight=recipe.contrastive_weight,
             negative_margin=recipe.negative_margin,
+            distillation_weight=recipe.distillation_weight,
         ),
     )
 
