@@ -17,7 +17,7 @@ from semantic_router_lora.benchmark.report import (
     trap_table,
 )
 from semantic_router_lora.benchmark.results import read_results
-from semantic_router_lora.benchmark.run import run_benchmark
+from semantic_router_lora.benchmark.run import pair_with_dev, run_benchmark
 from semantic_router_lora.benchmark.suite import GENERAL, Suite, load_suites
 from semantic_router_lora.errors import DataError, InputError
 
@@ -31,7 +31,7 @@ def results(adapter_folder: Path):
     return run_benchmark(
         four_domains(),
         base=DEFAULT_BASE,
-        dev=load_suites(["bundled:dev"]),
+        dev=[suite for suite in load_suites(["bundled:dev"]) if suite.domain != GENERAL],
         adapters=[str(adapter_folder)],
         sample_size=80,
         command="a command",
@@ -75,12 +75,13 @@ def test_sampling_is_repeatable_and_seeded():
 
 def test_margin_table(results, adapter_folder):
     table = margin_table(results)
+    # the adapter's folder tells no domains, so that it is called by its name
     assert table.columns == (
         "Domain",
         "Test triplets",
         "Baseline margin",
         "Domain-specific",
-        "Multi-domain",
+        adapter_folder.name,
         "Winner",
     )
     assert [row[0] for row in table.rows] == ["medical", "law", "programming", "psychology"]
@@ -92,7 +93,7 @@ def test_margin_table(results, adapter_folder):
         assert row[4].startswith(f"{adapted:.4f}")
         if base > 0:
             assert f"({(adapted - base) / base:+.1%})" in row[4]
-        assert row[5] == ("Multi-domain" if adapted > base else "Baseline")
+        assert row[5] == (adapter_folder.name if adapted > base else "Baseline")
     markdown = to_markdown(results)
     assert "| Domain | Test triplets | Baseline margin |" in markdown
     assert "`a command`" in markdown
@@ -123,6 +124,25 @@ def test_thresholds_come_from_dev_and_hold_on_test(results):
     )
     without = run_benchmark(four_domains()[:1], base=DEFAULT_BASE, adapters=[], sample_size=20)
     assert "threshold" not in without.suites[0].figures["baseline"]
+
+
+def test_dev_suites_are_paired_or_refused():
+    medical, law = four_domains()[:2]
+    assert pair_with_dev([medical], [law]) == {"medical": law}  # one and one belong together
+    assert pair_with_dev([medical, law], [law]) == {"law": law}
+    with pytest.raises(InputError, match=r"\['general'\] belong to no suite"):
+        pair_with_dev([medical, law], load_suites(["bundled:dev"])[-1:])
+    with pytest.raises(InputError, match="more than one dev suite"):
+        pair_with_dev([medical, law], [law, law])
+
+
+def test_an_adapter_for_another_domain_is_called_by_its_name(make_adapter, tmp_path):
+    special = make_adapter(tmp_path / "medical-special")
+    info = {"data": {"domains": {"medical": 10}}}
+    (special / "training_info.json").write_text(json.dumps(info))
+    law = [suite for suite in four_domains() if suite.domain == "law"]
+    results = run_benchmark(law, base=DEFAULT_BASE, adapters=[str(special)], sample_size=10)
+    assert margin_table(results).columns[-2] == "medical-special"
 
 
 def test_two_adapters_of_one_name(adapter_folder, make_adapter, tmp_path):
@@ -161,6 +181,8 @@ def test_bad_arguments(tmp_path):
         load_suites(["bundled:train"])
     with pytest.raises(DataError, match="no such file"):
         load_suites([str(tmp_path / "none.jsonl")])
+    with pytest.raises(InputError, match="seed"):
+        run_benchmark(four_domains(), base=DEFAULT_BASE, seed=-1)
     with pytest.raises(InputError, match="sample size"):
         run_benchmark(load_suites(["bundled:dev"]), base=DEFAULT_BASE, sample_size=0)
     (tmp_path / "bad.json").write_text("{}")

@@ -35,7 +35,7 @@ def test_benchmark_writes_json_and_markdown_and_reports_again(tmp_path, adapter_
         *("--sample-size", 10, "--seed", 7, "--output", tmp_path / "out"),
     )
     assert done.returncode == 0, done.stderr
-    assert "Multi-domain" in done.stdout
+    assert adapter_folder.name in done.stdout
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results["seed"] == 7
     assert results["command"].startswith("semantic-router-lora benchmark --suite bundled:dev")
@@ -60,7 +60,11 @@ def test_report_compare_and_limits(tmp_path, adapter_folder):
 
 
 def test_calibrate_and_its_refusal(tmp_path):
-    done = run("calibrate", bundled_file("law", "test"), "--max-false-hits", 0.05)
+    pairs = tmp_path / "pairs.jsonl"
+    rows = [(f"pay bill number {n}", f"settle bill number {n}", 1) for n in range(30)]
+    rows += [(f"pay bill number {n}", f"feed {n} dogs", 0) for n in range(60)]
+    pairs.write_text("".join(json.dumps({"a": a, "b": b, "label": c}) + "\n" for a, b, c in rows))
+    done = run("calibrate", pairs, "--max-false-hits", 0.05)
     assert done.returncode == 0, done.stderr
     assert "threshold" in done.stdout and "semantic-router 1.x" in done.stdout
     refused = run("calibrate", bundled_file("law", "dev"), "--max-false-hits", 0.01)
@@ -78,6 +82,13 @@ def test_replay(tmp_path, adapter_folder):
     assert done.returncode == 0, done.stderr
     assert "66.7%" in done.stdout
     assert (tmp_path / "replay.json").is_file()
+
+
+def test_an_output_that_is_a_file_is_refused_before_the_work(tmp_path):
+    (tmp_path / "taken").write_text("")
+    done = run("benchmark", "--sample-size", 5, "--output", tmp_path / "taken")
+    assert done.returncode == 1
+    assert "cannot be made" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_data_check_exit_status(tmp_path):

@@ -42,6 +42,24 @@ def test_the_reference_systems_field_name(tmp_path):
     assert read_triplets(path)[0].negative == "c"
 
 
+def test_a_null_alias_does_not_hide_the_field(tmp_path):
+    row = {"anchor": "a", "positive": "b", "negative": "c", "hard_negative": None}
+    assert read_triplets(write(tmp_path / "a.jsonl", row))[0].negative == "c"
+
+
+def test_spreadsheets_and_broken_tables(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbfanchor,positive,negative\na,b,c\n")  # as spreadsheets save it
+    assert read_triplets(path)[0].anchor == "a"
+    path.write_text("anchor,positive,negative\na,b," + "c" * 200_000 + "\n")
+    with pytest.raises(DataError, match="not valid CSV after line 1"):
+        read_triplets(path)
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 nonsense PAR1")
+    with pytest.raises(DataError, match="not valid Parquet"):
+        read_triplets(tmp_path / "a.parquet")
+
+
 GOOD = {"anchor": "a", "positive": "b", "negative": "c"}
 
 
@@ -52,7 +70,9 @@ GOOD = {"anchor": "a", "positive": "b", "negative": "c"}
         (b'{"anchor": "a"}\n', r":1: field 'positive' is None"),
         (json.dumps(GOOD).encode() + b"\n\n[]\n", r":3: expected an object, got list"),
         (json.dumps(GOOD).encode() + b"\n{\n", r":2: not valid JSON"),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"\xff\xfe", ":1: not UTF-8"),
+        (json.dumps(GOOD).encode() + b"\n\xff\n", ":2: not UTF-8"),
+        (b'{"anchor": "\\ud83d", "positive": "b", "negative": "c"}', ":1: .*lone surrogate"),
         (json.dumps(GOOD | {"negative": "  "}).encode(), r":1: field 'negative' is '  '"),
         (json.dumps(GOOD | {"anchor": 7}).encode(), r":1: field 'anchor' is 7"),
         (json.dumps(GOOD | {"anchor": float("nan")}).encode(), r":1: field 'anchor' is nan"),

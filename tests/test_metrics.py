@@ -168,6 +168,17 @@ def test_intervals_hold_the_value_and_narrow_with_more_triplets(smooth):
     assert figure.high - figure.low == pytest.approx(expected, rel=0.15)
 
 
+def test_shares_have_an_interval_at_zero_and_one():
+    apart = Similarities(np.full(20, 0.9), np.full(20, 0.1))
+    figures = measure(apart, seed=0, point=fit_operating_point(apart))
+    assert figures["false_hit_rate"].value == 0
+    # Wilson's bound for 0 of 20
+    assert figures["false_hit_rate"].high == pytest.approx(0.1611, abs=1e-4)
+    assert figures["cosine_accuracy"].low == pytest.approx(1 - 0.1611, abs=1e-4)
+    assert figures["precision"].low == pytest.approx(1 - 0.1611, abs=1e-4)
+    assert np.isnan(figures["standardized_margin"].value)  # there is no spread
+
+
 def test_blocks_of_samples_change_nothing(ties, monkeypatch):
     whole = measure(ties, seed=3)
     monkeypatch.setattr(measure_module, "_CELLS", 37 * 2 * N)

@@ -33,6 +33,7 @@ class Words:
 
     reference = "words"
     fingerprint = "0"
+    device = "cpu"
 
     def __init__(self, dimensions: int = 16) -> None:
         self.dim = dimensions
@@ -110,7 +111,10 @@ def test_triplets_as_a_stream():
 def test_streams_and_replays_in_files(tmp_path):
     path = tmp_path / "stream.jsonl"
     path.write_text('{"text": "x", "intent": "i"}\n\n{"text": "y", "answer": 7}\n')
-    assert list(read_stream(path)) == [Query("x", "i"), Query("y", "7")]
+    assert list(read_stream(path)) == [
+        Query("x", "stream.jsonl/i"),
+        Query("y", "stream.jsonl/7"),
+    ]
     for line, message in (
         ('{"text": " "}', "field 'text'"),
         ('{"text": "x"}', "names the answer"),
@@ -163,6 +167,20 @@ def test_calibration_is_as_low_as_it_may_be():
     assert beta.ppf(0.95, found.false_hits + 2, 1000 - found.false_hits - 1) > 0.05
 
 
+def test_what_is_printed_is_what_was_tested():
+    rng = np.random.default_rng(4)
+    positive, negative = rng.normal(0.8, 0.1, 5000), rng.normal(0.7, 0.1, 5000)
+    found = calibrate(positive, negative, max_false_hits=0.05)
+    assert float(f"{found.threshold:.4f}") == found.threshold
+    assert found.false_hits == (negative >= found.threshold).sum()
+    assert found.hit_rate == (positive >= found.threshold).mean()
+
+
+def test_calibration_refuses_a_cache_that_would_serve_nothing():
+    with pytest.raises(DataError, match="no threshold serves"):
+        calibrate(np.full(100, 0.5), np.full(400, 1.0), max_false_hits=0.05)
+
+
 def test_calibration_refuses_what_the_data_cannot_show():
     assert negatives_needed(0.01) == 299
     with pytest.raises(DataError, match="at least 299"):
@@ -170,6 +188,8 @@ def test_calibration_refuses_what_the_data_cannot_show():
     assert calibrate(np.ones(100), np.zeros(299), max_false_hits=0.01).false_hits == 0
     with pytest.raises(DataError, match="too few"):
         calibrate(np.ones(5), np.zeros(299), max_false_hits=0.01)
+    with pytest.raises(DataError, match="pairs with different answers cannot"):
+        calibrate(np.ones(100), np.zeros(299), max_false_hits=1e-17)
     with pytest.raises(InputError, match="between 0 and 1"):
         calibrate(np.ones(100), np.zeros(299), max_false_hits=1)
 

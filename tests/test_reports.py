@@ -94,8 +94,28 @@ def test_compare(results):
     assert {row[0] for row in rows} == {"law"}
     assert {row[5] for row in rows} == {"+1.000"}
     assert "apart" in {row[-1] for row in rows}
-    other = replace(results, suites=[replace(law, sha256="0")])
-    assert {row[-1] for row in compare_table(results, other).rows} == {"other triplets"}
+    for other in (
+        replace(results, suites=[replace(law, sha256="0")]),
+        replace(results, suites=[law], seed=7),  # another sample
+    ):
+        assert {row[-1] for row in compare_table(results, other).rows} == {"other triplets"}
+    with pytest.raises(DataError, match="no domain in common"):
+        compare_table(results, replace(results, suites=[replace(law, domain="tax")]))
+
+
+def test_compare_of_two_adapters_with_other_names(results, adapter_folder):
+    renamed = replace(
+        results,
+        embedders={n.replace(adapter_folder.name, "v2"): i for n, i in results.embedders.items()},
+        suites=[
+            replace(
+                s, figures={n.replace(adapter_folder.name, "v2"): f for n, f in s.figures.items()}
+            )
+            for s in results.suites
+        ],
+    )
+    encoders = {row[1] for row in compare_table(results, renamed).rows}
+    assert encoders == {"baseline", f"{adapter_folder.name} / v2"}
 
 
 def test_limits(results, adapter_folder):
@@ -103,9 +123,11 @@ def test_limits(results, adapter_folder):
     assert limits_missed(results, [parse_limit(f"margin={value - 1e-6}")]) == []
     missed = limits_missed(results, [parse_limit(f"margin={value + 1e-3}")])
     assert len(missed) == 1 and adapter_folder.name in missed[0]
-    for wrong in ("margin", "margin=much", "nonsense=1"):
+    for wrong in ("margin", "margin=much", "nonsense=1", "false_hit_rate=0.1"):
         with pytest.raises(InputError, match="is no limit"):
             parse_limit(wrong)
+    with pytest.raises(InputError, match="is no limit"):
+        parse_limit("recall=0.1", with_dev=False)
 
 
 def test_published_figures_are_labelled_as_theirs():
@@ -157,6 +179,21 @@ def test_the_reference_protocol_on_twelve_layers(reference_layout, twelve_layers
     )
     assert [suite.triplets for suite in results.suites] == [20, 20]
     assert results.embedders[adapter.name].reference == f"{twelve_layers}+lora:{adapter}"
+
+
+def test_replay_of_a_users_triplets(adapter_folder, tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"anchor": "pay my bill", "positive": "settle my bill", "negative": "dogs"}\n')
+    results = run_replays([path], base=DEFAULT_BASE, adapters=[], thresholds=[0.99])
+    assert (results[0].lookups, results[0].repeated) == (3, 1)
+    content = json.loads(replays_to_json(results, "command", 1, [path]))
+    assert list(content["streams"]) == ["mine.jsonl"]
+
+
+def test_results_of_another_release(tmp_path):
+    (tmp_path / "old.json").write_text('{"format": 1}')
+    with pytest.raises(DataError, match="format is 1, expected 2: run it again"):
+        read_any([tmp_path / "old.json"])
 
 
 def test_replay_of_the_bundled_triplets(adapter_folder, monkeypatch):

@@ -117,8 +117,10 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """The number and the content of each line that is not blank.
 
     Raises:
-        DataError: with the line, if it is not UTF-8 or not JSON.
+        DataError: if there is no such file; with the line, if it is not UTF-8 or not JSON.
     """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
