@@ -84,6 +84,15 @@ def test_replay(tmp_path, adapter_folder):
     assert (tmp_path / "replay.json").is_file()
 
 
+def test_the_reference_protocol_takes_the_reference_base(tmp_path):
+    (tmp_path / "medical").mkdir()
+    row = '{"anchor": "a", "positive": "b", "negative": "c"}'
+    (tmp_path / "medical" / "test_set.jsonl").write_text(row)
+    done = run("benchmark", "--suite", tmp_path, "--output", tmp_path / "out")
+    assert done.returncode == 1
+    assert "all-MiniLM-L12-v2 is not in the Hugging Face cache" in done.stderr
+
+
 def test_an_output_that_is_a_file_is_refused_before_the_work(tmp_path):
     (tmp_path / "taken").write_text("")
     done = run("benchmark", "--sample-size", 5, "--output", tmp_path / "taken")

@@ -15,6 +15,7 @@ from semantic_router_lora.benchmark.compare import compare_table, limits_missed,
 from semantic_router_lora.benchmark.published import published_tables
 from semantic_router_lora.benchmark.replay import replay
 from semantic_router_lora.benchmark.replay_run import read_any, replays_to_json, run_replays
+from semantic_router_lora.benchmark.report import margin_table
 from semantic_router_lora.benchmark.run import run_benchmark
 from semantic_router_lora.benchmark.suite import bundled_file, load_suites
 from semantic_router_lora.data.streams import Query
@@ -179,6 +180,13 @@ def test_the_reference_protocol_on_twelve_layers(reference_layout, twelve_layers
     )
     assert [suite.triplets for suite in results.suites] == [20, 20]
     assert results.embedders[adapter.name].reference == f"{twelve_layers}+lora:{adapter}"
+    table = margin_table(results)
+    assert table.columns[-3:] == (
+        "Published baseline",
+        "Published domain-specific",
+        "Published multi-domain",
+    )
+    assert table.rows[0][-3:] == ("0.4416", "0.6305", "0.5517")
 
 
 def test_replay_of_a_users_triplets(adapter_folder, tmp_path):

@@ -84,7 +84,7 @@ def test_training_writes_a_proven_adapter_and_repeats_itself(recipe_file, tmp_pa
     config = json.loads((first / layout.CONFIG).read_text())
     assert config["base_model_name_or_path"] == DEFAULT_BASE
 
-    with pytest.raises(DataError, match="holds an adapter already"):
+    with pytest.raises(DataError, match="exists and is not empty"):
         trainer.train(recipe, first)
 
     # and plain peft reads it to the same vectors

@@ -8,6 +8,12 @@ from importlib.resources import files
 from semantic_router_lora.tables import Table
 
 
+def published_margins() -> dict[str, list[str]]:
+    """Domain → margins of baseline, domain-specific and multi-domain, from the benchmark table."""
+    rows = published_tables()[1][0].rows
+    return {row[0]: list(row[2:]) for row in rows}
+
+
 def published_tables() -> tuple[str, list[Table]]:
     """A note on what the figures are, and the tables."""
     file = files("semantic_router_lora.benchmark") / "published.json"

@@ -31,6 +31,7 @@ NAMES = {
     "false_hit_rate": "False-hit rate",
     "calibration_error": "Calibration error",
 }
+_PUBLISHED = ("Published baseline", "Published domain-specific", "Published multi-domain")
 RANKING = ("margin", "standardized_margin", "cosine_accuracy", "average_precision", "roc_auc")
 CACHE = (
     "best_f1",
@@ -47,7 +48,8 @@ def margin_table(results: BenchmarkResults) -> Table:
     """Margins by domain: baseline, domain-specific, multi-domain, winner.
 
     The winner has the largest margin. Percentages are relative to the baseline's margin, and left
-    out where that is not above zero.
+    out where that is not above zero. For the reference system's test sets, the margins that it
+    publishes stand beside, as they stand there.
     """
     general = [name for name in results.embedders if _is_general(results, name)]
     # one multi-domain adapter is called by its role, all others by their names
@@ -56,6 +58,7 @@ def margin_table(results: BenchmarkResults) -> Table:
         columns = {"Multi-domain": general[0]}
     else:
         columns = {name: name for name in general} or {"Multi-domain": None}
+    with_published = any(suite.published for suite in results.suites)
     rows: list[tuple[str, ...]] = []
     for suite in results.suites:
         shown = {"Baseline": BASELINE, "Domain-specific": _best_special(results, suite)} | columns
@@ -65,10 +68,12 @@ def margin_table(results: BenchmarkResults) -> Table:
         }
         winner = max(margins, key=lambda head: -9.0 if (m := margins[head]) is None else m)
         cells = [_margin(margin, margins["Baseline"]) for margin in margins.values()]
-        rows.append((suite.domain, f"{suite.triplets:,}", *cells, winner))
+        theirs = (suite.published or [NONE] * len(_PUBLISHED)) if with_published else ()
+        rows.append((suite.domain, f"{suite.triplets:,}", *cells, winner, *theirs))
+    heads = ("Domain", "Test triplets", "Baseline margin", "Domain-specific", *columns, "Winner")
     return Table(
         f"Similarity margin, base {results.base}",
-        ("Domain", "Test triplets", "Baseline margin", "Domain-specific", *columns, "Winner"),
+        (*heads, *(_PUBLISHED if with_published else ())),
         rows,
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from semantic_router_lora.benchmark.measure import Figure
+from semantic_router_lora.benchmark.published import published_margins
 from semantic_router_lora.benchmark.suite import Suite
 from semantic_router_lora.errors import DataError
 
@@ -61,6 +62,8 @@ class SuiteResult:
         sha256: of that file.
         dev_source: file that thresholds were chosen on, if any.
         dev_sha256: of that file.
+        published: for the reference system's test sets, the margins that it publishes: baseline,
+            domain-specific and multi-domain.
         figures: embedder → metric → figure.
         traps: trap → embedder → metric → figure.
         trap_counts: trap → triplets.
@@ -74,6 +77,7 @@ class SuiteResult:
     sha256: str
     dev_source: str | None = None
     dev_sha256: str | None = None
+    published: list[str] | None = None
     figures: dict[str, Figures] = field(default_factory=dict)
     traps: dict[str, dict[str, Figures]] = field(default_factory=dict)
     trap_counts: dict[str, int] = field(default_factory=dict)
@@ -90,6 +94,7 @@ class SuiteResult:
             suite.sha256,
             dev.source if dev else None,
             dev.sha256 if dev else None,
+            published_margins().get(suite.domain) if suite.reference else None,
         )
 
 

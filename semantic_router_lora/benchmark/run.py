@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.adapters.read import read_info
@@ -92,7 +93,10 @@ def run_benchmark(
             domain: fit_operating_point(similarities)
             for domain, similarities in zip(needed, found[len(sampled) :], strict=True)
         }
-        for suite, result, similarities in zip(sampled, results, found, strict=False):
+        measured = zip(sampled, results, found, strict=False)
+        for suite, result, similarities in tqdm(
+            measured, f"measuring {label}", len(sampled), unit="suite", disable=not show_progress
+        ):
             _add(result, label, suite, similarities, points.get(suite.domain), seed)
         seconds["embedding"] += embedded - started
         seconds["measuring"] += time.monotonic() - embedded

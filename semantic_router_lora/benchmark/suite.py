@@ -33,6 +33,7 @@ class Suite:
         source: file name that they come from.
         sha256: of that file.
         sampled_from: number of triplets before sampling.
+        reference: whether it is one of the reference system's test sets.
     """
 
     domain: str
@@ -40,6 +41,7 @@ class Suite:
     source: str
     sha256: str
     sampled_from: int
+    reference: bool = False
 
     def sample(self, size: int | None, seed: int) -> Suite:
         """At most ``size`` triplets, drawn without replacement; all of them if size is None."""
@@ -89,7 +91,8 @@ def _reference_suites(name: str) -> list[Suite]:
     suites = []
     for domain, path in reference_files(name).items():
         triplets = tuple(read_triplets(path))
-        suite = Suite(domain, triplets, path.name, file_sha256(path), len(triplets))
+        digest = file_sha256(path)
+        suite = Suite(domain, triplets, path.name, digest, len(triplets), reference=True)
         suites.append(suite.sample(REFERENCE_SAMPLE, REFERENCE_SEED))
     return suites
 

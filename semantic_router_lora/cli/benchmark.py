@@ -26,6 +26,7 @@ Adapters = Annotated[
     typer.Option("--adapter", help="Bundled name, folder or Hub id; may be repeated."),
 ]
 Base = Annotated[str, typer.Option(help="The baseline and base of the adapters.")]
+REFERENCE_BASE = "sentence-transformers/all-MiniLM-L12-v2"
 Seed = Annotated[int, typer.Option(help="Of samples, order and bootstrap.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")]
 Output = Annotated[Path, typer.Option(help="Folder for the files that are written.")]
@@ -48,7 +49,13 @@ def benchmark(
         typer.Option(help="As --suite: what thresholds are chosen on. Default: bundled:dev."),
     ] = None,
     adapter: Adapters = None,
-    base: Base = DEFAULT_BASE,
+    base: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="The baseline and base of the adapters. Default: all-MiniLM-L6-v2; for the "
+            "reference's test sets, all-MiniLM-L12-v2."
+        ),
+    ] = None,
     sample_size: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(help="At most so many triplets of each suite. Default: all."),
@@ -77,9 +84,11 @@ def benchmark(
     dev_suites = _dev_suites(names, dev)
     limits = [parse_limit(limit, with_dev=bool(dev_suites)) for limit in fail_under or []]
     make_folder(output)
+    suites = load_suites(names)
+    by_reference = all(suite.reference for suite in suites)
     results = run_benchmark(
-        load_suites(names),
-        base=base,
+        suites,
+        base=base or (REFERENCE_BASE if by_reference else DEFAULT_BASE),
         dev=dev_suites,
         adapters=adapter or None,
         sample_size=sample_size,

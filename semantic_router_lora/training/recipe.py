@@ -17,7 +17,6 @@ class Recipe:
     Attributes:
         name: the adapter's name.
         train: triplet files; relative paths start at the recipe's folder.
-        dev: triplet files that are measured after training; never trained on.
         base: base model, folder or Hub id.
         r: rank of the update.
         lora_alpha: the update is scaled by ``lora_alpha / r``.
@@ -41,7 +40,6 @@ class Recipe:
 
     name: str
     train: tuple[str, ...]
-    dev: tuple[str, ...] = ()
     base: str = DEFAULT_BASE
     r: int = 8
     lora_alpha: int = 16
@@ -120,6 +118,5 @@ def _checked(path: Path, content: dict[str, Any]) -> Recipe:
             raise DataError(f"{path}: {name} is {values[name]}, expected more than 0")
     if not values["train"]:
         raise DataError(f"{path}: train names no file")
-    for name in ("train", "dev"):
-        values[name] = tuple(str(path.parent / file) for file in values.get(name, ()))
+    values["train"] = tuple(str(path.parent / file) for file in values["train"])
     return Recipe(**values)

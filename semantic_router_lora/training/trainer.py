@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import time
 from collections import Counter
 from importlib.metadata import version
@@ -30,13 +31,13 @@ def train(recipe: Recipe, output: Path) -> str:
 
     Args:
         recipe: what to train, on what.
-        output: folder to create; must not hold an adapter yet.
+        output: folder to create; if it exists, it must be empty.
 
     Returns:
         One sentence on what the folder was proven to hold, see `verify_adapter`.
 
     Raises:
-        DataError: if a file cannot be used, or the output holds an adapter already.
+        DataError: if a file cannot be used, or the output is not empty.
         BaseModelError: if the base cannot be found.
         AdapterMismatchError: if the folder, loaded afresh, is not what was trained.
         MissingExtraError: without the extra ``train``.
@@ -44,24 +45,30 @@ def train(recipe: Recipe, output: Path) -> str:
     require("sentence_transformers", "train")
     require("datasets", "train")
     require("accelerate", "train")
-    if (output / layout.CONFIG).exists():
-        raise DataError(f"{output} holds an adapter already: choose another folder or remove it")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise DataError(f"{output} exists and is not empty: choose another folder or remove it")
     triplets = [triplet for file in recipe.train for triplet in read_triplets(Path(file))]
     base = resolve_base(recipe.base)
-    output.mkdir(parents=True, exist_ok=True)
+    # Until it is proven, the adapter lies beside the place where it is asked for.
+    unproven = output.with_name(output.name + ".unproven")
+    shutil.rmtree(unproven, ignore_errors=True)
+    unproven.mkdir(parents=True)
     from transformers import set_seed
 
     set_seed(recipe.seed)  # before the adapter's random initial weights are drawn
     model = _adapted_model(recipe, base)
     started = time.monotonic()
-    trainer = _trainer(recipe, model, triplets, output)
+    trainer = _trainer(recipe, model, triplets, unproven)
     trainer.train()
     seconds = time.monotonic() - started
     _interpolate(model, recipe.interpolation)
-    _write_folder(recipe, base, model, output)
-    _write_json(output / layout.TRAINING_HISTORY, trainer.state.log_history)
-    _write_json(output / layout.TRAINING_INFO, _info(recipe, base, triplets, trainer, seconds))
-    return verify_adapter(output, _probe_vectors(model))
+    shutil.rmtree(unproven / "checkpoints", ignore_errors=True)
+    _write_folder(recipe, base, model, unproven)
+    _write_json(unproven / layout.TRAINING_HISTORY, trainer.state.log_history)
+    _write_json(unproven / layout.TRAINING_INFO, _info(recipe, base, triplets, trainer, seconds))
+    proof = verify_adapter(unproven, _probe_vectors(model))
+    unproven.rename(output)
+    return proof
 
 
 def _interpolate(model: SentenceTransformer, share: float) -> None:
@@ -212,7 +219,6 @@ def _info(
         "recipe": {
             **recipe.to_dict(),
             "train": [Path(file).name for file in recipe.train],
-            "dev": [Path(file).name for file in recipe.dev],
         },
         "data": {
             "triplets": len(triplets),
