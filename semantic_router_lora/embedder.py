@@ -5,29 +5,26 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from semantic_router_lora.adapters.read import Adapter, named_base, read_adapter, read_config
+from semantic_router_lora.adapters.read import named_base, read_adapter, read_config
 from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.base_models import resolve_base
+from semantic_router_lora.building import build
 from semantic_router_lora.errors import (
-    AdapterFormatError,
     AdapterMismatchError,
-    BaseModelError,
     InputError,
     ModelReferenceError,
 )
 from semantic_router_lora.reference import ModelReference
-from semantic_router_lora.tokenization import TextTokenizer, check_texts, load_tokenizer
+from semantic_router_lora.tokenization import check_texts
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-    from transformers import PreTrainedModel
 
-    from semantic_router_lora.engines.transformers import TransformersEngine
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +33,6 @@ DTYPES: tuple[DType, ...] = ("float32", "bfloat16", "float16")
 
 # Texts tokenised at a time: bounds memory on long inputs, and is wide enough to sort by length.
 _WINDOW = 8192
-# An adapter must move some probe vector by more than this; rounding alone stays far below.
-_NO_OP_TOLERANCE = 1e-5
-_PROBES = ("What are the symptoms of diabetes?", "How do I undo the last commit?")
 
 
 class Embedder:
@@ -59,7 +53,6 @@ class Embedder:
     Attributes:
         fingerprint: 16 hexadecimal digits over base weights and configuration, adapter, tokenizer,
             pooling, length and dtype: two caches may share vectors only if it is equal.
-        max_seq_length: tokens kept of a text, special tokens included.
         device: where it runs.
 
     Raises:
@@ -99,7 +92,7 @@ class Embedder:
         self._adapter = read_adapter(location.name, location.folder) if location else None
         self.device = _torch_device(device or "auto")
         self._max_batch_tokens = max_batch_tokens
-        self._tokenizer, self._engine = self._build(dtype)
+        self._tokenizer, self._engine = build(self._base, self._adapter, self.device, dtype)
         self.fingerprint = self._fingerprint(dtype)
 
     @classmethod
@@ -108,88 +101,15 @@ class Embedder:
         parsed = ModelReference.parse(reference)
         return cls(parsed.base, parsed.adapter, **options)
 
-    def _build(self, dtype: DType) -> tuple[TextTokenizer, TransformersEngine]:
-        import torch
-
-        from semantic_router_lora.engines.transformers import (
-            LOADING,
-            TransformersEngine,
-            load_model,
-            position_count,
-        )
-
-        with LOADING:
-            model = load_model(self._base)
-            tokenizer = self._load_tokenizer(model, position_count(model))
-            if self._adapter is not None:
-                _check_base_weights(self._adapter, self._base.weights_sha256)
-                model = self._merge(model, tokenizer, self._adapter)
-        engine = TransformersEngine(
-            model.to(getattr(torch, dtype)),
-            pooling=self._base.pooling,
-            pad_id=model.config.pad_token_id or 0,
-            device=self.device,
-        )
-        if not np.isfinite(engine.embed(tokenizer(_PROBES))).all():
-            raise BaseModelError(
-                f"{self.reference} gives NaN or infinite vectors in {dtype}: its weights are not "
-                f"finite, or too large for that type"
-            )
-        return tokenizer, engine
-
-    def _load_tokenizer(self, model: PreTrainedModel, positions: int) -> TextTokenizer:
-        own = self._adapter.tokenizer if self._adapter is not None else None
-        try:
-            tokenizer = load_tokenizer(
-                own or self._base.folder,
-                lower_case=self._base.lower_case,
-                max_length=self._base.max_seq_length,
-                positions=positions,
-            )
-        except BaseModelError as error:
-            if own is None:
-                raise
-            raise AdapterFormatError(f"the adapter's own tokenizer: {error}") from error
-        self.max_seq_length = tokenizer.max_length
-        rows = cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings
-        if tokenizer.highest_id >= rows:
-            problem = (
-                f"has a token of number {tokenizer.highest_id}, but {self._base.name} embeds only "
-                f"{rows}"
-            )
-            if own is not None:
-                raise AdapterMismatchError(f"the adapter's own tokenizer {own} {problem}")
-            raise BaseModelError(f"its tokenizer {problem}")
-        return tokenizer
-
-    def _merge(
-        self, model: PreTrainedModel, tokenizer: TextTokenizer, adapter: Adapter
-    ) -> PreTrainedModel:
-        import torch
-
-        from semantic_router_lora.adapters.merge import merge_adapter
-
-        def probe() -> torch.Tensor:
-            with torch.inference_mode():
-                return torch.cat(
-                    [model(input_ids=torch.tensor([ids]))[0][0] for ids in tokenizer(_PROBES)]
-                )
-
-        model.eval()
-        before = probe()
-        model = merge_adapter(model, adapter).eval()
-        change = float((probe() - before).abs().max())
-        if not change > _NO_OP_TOLERANCE:
-            raise AdapterMismatchError(
-                f"adapter {adapter.name} changes nothing in {self._base.name} "
-                f"(largest change of a token vector: {change:.1e})"
-            )
-        return model
-
     @property
     def reference(self) -> str:
         """``<base>+lora:<adapter>``, or ``<base>`` alone: enough to build this embedder again."""
         return str(ModelReference(self._base.name, self._adapter.name if self._adapter else None))
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens kept of a text, special tokens included."""
+        return self._tokenizer.max_length
 
     @property
     def dim(self) -> int:
@@ -268,14 +188,6 @@ def _rebuild(reference: str, options: dict[str, Any], fingerprint: str) -> Embed
             f"fingerprint {embedder.fingerprint}, expected {fingerprint}"
         )
     return embedder
-
-
-def _check_base_weights(adapter: Adapter, digest: str) -> None:
-    if adapter.base_sha256 not in (None, digest):
-        raise AdapterMismatchError(
-            f"adapter {adapter.name} was trained on {adapter.base_model} with weights of SHA-256 "
-            f"{adapter.base_sha256}; the base found has {digest}"
-        )
 
 
 def _torch_device(device: str) -> torch.device:
