@@ -28,6 +28,7 @@ BLOCK = re.compile(
 BUNDLED = ROOT / "semantic_router_lora" / "adapters" / "bundled"
 PAGES = (
     ROOT / "README.md",
+    ROOT / "training" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted(BUNDLED.glob("*/README.md")),
 )

@@ -15,6 +15,8 @@ BUNDLED = ROOT / "semantic_router_lora" / "adapters" / "bundled"
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "training" / "README.md",
+    ROOT / "training" / "data" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted(BUNDLED.glob("*/README.md")),
 ]
