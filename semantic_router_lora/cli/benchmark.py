@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 Texts = Optional[list[str]]  # noqa: UP045
 Adapters = Annotated[
     Texts,
-    typer.Option("--adapter", help="Bundled name, folder or Hub id; may be repeated."),
+    typer.Option(
+        "--adapter",
+        help="Bundled name, folder or Hub id; may be repeated. Default: all bundled, with the "
+        "default base.",
+    ),
 ]
 Base = Annotated[str, typer.Option(help="The baseline and base of the adapters.")]
 REFERENCE_BASE = "sentence-transformers/all-MiniLM-L12-v2"
@@ -85,12 +89,13 @@ def benchmark(
     limits = [parse_limit(limit, with_dev=bool(dev_suites)) for limit in fail_under or []]
     make_folder(output)
     suites = load_suites(names)
-    by_reference = all(suite.reference for suite in suites)
+    if base is None:
+        base = REFERENCE_BASE if all(suite.reference for suite in suites) else DEFAULT_BASE
     results = run_benchmark(
         suites,
-        base=base or (REFERENCE_BASE if by_reference else DEFAULT_BASE),
+        base=base,
         dev=dev_suites,
-        adapters=adapter or None,
+        adapters=_adapters(adapter, base),
         sample_size=sample_size,
         seed=seed,
         device=device,
@@ -112,6 +117,11 @@ def benchmark(
         typer.echo(line, err=True)
     if missed:
         raise typer.Exit(1)
+
+
+def _adapters(named: list[str] | None, base: str) -> list[str] | None:
+    """The adapters that are named; else the bundled ones, with the base that they are made for."""
+    return named or (None if base == DEFAULT_BASE else [])
 
 
 def _dev_suites(suites: list[str], dev: list[str] | None) -> list[Suite]:
@@ -149,7 +159,7 @@ def benchmark_replay(
     make_folder(output)
     results = run_replays(
         stream or [],
-        adapters=adapter,
+        adapters=_adapters(adapter, base),
         base=base,
         index=index,
         capacity=capacity,
