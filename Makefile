@@ -23,7 +23,7 @@ lint: .venv/dev
 test-lines: $(LINES:%=test-line-%)
 
 test-line-%: .venv-%/installed
-	.venv-$*/bin/python -m pytest tests/test_routers.py tests/test_embedder.py
+	.venv-$*/bin/python -m pytest tests/test_routers.py tests/test_embedder.py tests/test_docs.py
 
 .venv-%/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*

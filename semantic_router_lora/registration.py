@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
@@ -25,6 +26,8 @@ from types import ModuleType
 from typing import Any
 
 from semantic_router_lora.errors import DataError, RegistrationError
+
+logger = logging.getLogger(__name__)
 
 ENCODER_TYPE = "lora_huggingface"
 
@@ -97,6 +100,11 @@ def load_router(path: str | Path) -> Any:
     line: Any = import_module("semantic_router")
     if hasattr(line, "load_router"):
         return line.load_router(path)
+    logger.warning(
+        "%s: files of this semantic-router keep neither aggregation nor top_k nor the encoder's "
+        "threshold: the router has this line's defaults for them",
+        path,
+    )
     if hasattr(line, "RouteLayer"):
         return line.RouteLayer.from_config(line.LayerConfig.from_file(str(path)))
     router = line.SemanticRouter.from_config(line.RouterConfig.from_file(str(path)))

@@ -67,7 +67,7 @@ GOOD = {"anchor": "a", "positive": "b", "negative": "c"}
     ("content", "message"),
     [
         (b"", "holds no triplets"),
-        (b'{"anchor": "a"}\n', r":1: field 'positive' is None"),
+        (b'{"anchor": "a"}\n', r":1: no field 'positive'; the row has 'anchor'"),
         (json.dumps(GOOD).encode() + b"\n\n[]\n", r":3: expected an object, got list"),
         (json.dumps(GOOD).encode() + b"\n{\n", r":2: not valid JSON"),
         (b"\xff\xfe", ":1: not UTF-8"),

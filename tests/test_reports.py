@@ -57,7 +57,7 @@ def test_pictures_and_page(results, replays):
     for outside in ("http://", "https://", "<script", "src='/", "@import"):
         assert outside not in page
     assert "prefers-color-scheme: dark" in page and "width=device-width" in page
-    assert "Similarity margin" in page and "Hit rate at a budget" in page
+    assert "Similarity margin" in page and "at a budget of false hits" in page
 
 
 def test_one_kind_of_result_is_enough(results, replays):

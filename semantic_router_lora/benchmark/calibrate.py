@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semantic_router_lora.benchmark.measure import wilson
 from semantic_router_lora.benchmark.similarities import Floats
 from semantic_router_lora.data.pairs import Pair
 from semantic_router_lora.embedder import Embedder
@@ -117,6 +118,9 @@ def calibrate(
         sampled.append((chosen, np.mean(some_positive >= chosen)))
     thresholds, rates = np.quantile(np.array(sampled), [0.025, 0.975], axis=0).T
     false_hits = int((negative >= threshold).sum())
+    hit_rate = float((positive >= threshold).mean())
+    if rates[0] == rates[1]:  # all or none of them, in every sample
+        rates = np.array(wilson(hit_rate, len(positive)))
     if threshold > 1 or not (positive >= threshold).any():
         raise DataError(
             f"no threshold serves a pair with the same answer and keeps false hits below "
@@ -126,7 +130,7 @@ def calibrate(
     return Calibration(
         threshold=threshold,
         threshold_interval=(float(thresholds[0]), float(thresholds[1])),
-        hit_rate=float((positive >= threshold).mean()),
+        hit_rate=hit_rate,
         hit_rate_interval=(float(rates[0]), float(rates[1])),
         false_hits=false_hits,
         negatives=len(negative),

@@ -52,7 +52,7 @@ def measure(
         known = sampled[~np.isnan(sampled)]
         low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
         if name in SHARES:
-            low, high = _wilson(value[0], _base_of(name, similarities, point))
+            low, high = wilson(value[0], _base_of(name, similarities, point))
         figures[name] = Figure(*(round(float(number), 6) for number in (value[0], low, high)))
     return figures
 
@@ -65,7 +65,7 @@ def _base_of(name: str, similarities: Similarities, point: OperatingPoint | None
     return int(served[0].sum() + served[1].sum())
 
 
-def _wilson(share: float, count: int) -> tuple[float, float]:
+def wilson(share: float, count: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927): unlike the bootstrap's, it has a width at 0 and 1."""
     if count == 0:
         return (np.nan, np.nan)

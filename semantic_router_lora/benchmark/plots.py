@@ -168,9 +168,9 @@ def _replay(replays: Sequence[ReplayResult]) -> Figure:
         axes[0][1].plot(thresholds, hits, color=colour)
         axes[0][1].plot(thresholds, false_hits, "--", color=colour)
     axes[0][0].set_xlabel("false hits per lookup")
-    axes[0][0].set_ylabel("hits per lookup")
+    axes[0][0].set_ylabel("right hits per lookup")
     axes[0][1].set_xlabel("threshold")
-    axes[0][1].set_ylabel("hits (line), false hits (dashed)")
+    axes[0][1].set_ylabel("right (line) and false (dashed) hits per lookup")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure

@@ -134,7 +134,7 @@ def _lookup(
 
 
 def replay_table(results: Sequence[ReplayResult]) -> Table:
-    """Hit rate and false hits at each threshold."""
+    """Right and false hits at each threshold."""
     rows: list[tuple[str, ...]] = []
     for result in results:
         for outcome in result.outcomes:
@@ -148,12 +148,18 @@ def replay_table(results: Sequence[ReplayResult]) -> Table:
                     f"{outcome.false_hits / served:.1%}" if served else "–",
                 )
             )
-    heads = ("Encoder", "Threshold", "Hit rate", "False hits per lookup", "False hits per hit")
+    heads = (
+        "Encoder",
+        "Threshold",
+        "Right hits per lookup",
+        "False hits per lookup",
+        "False share of what was served",
+    )
     return Table(f"Replay of {results[0].lookups:,} lookups", heads, rows)
 
 
 def budget_table(results: Sequence[ReplayResult]) -> Table:
-    """The hit rate that each encoder gets at a budget of false hits per lookup."""
+    """The right hits that each encoder gets at a budget of false hits per lookup."""
     rows: list[tuple[str, ...]] = []
     for result in results:
         cells = []
@@ -164,4 +170,4 @@ def budget_table(results: Sequence[ReplayResult]) -> Table:
             )
         rows.append((result.encoder, f"{result.repeated / result.lookups:.1%}", *cells))
     heads = ("Encoder", "Perfect cache", *(f"{budget:.1%} false hits" for budget in BUDGETS))
-    return Table("Hit rate at a budget of false hits per lookup", heads, rows)
+    return Table("Right hits per lookup at a budget of false hits per lookup", heads, rows)

@@ -146,8 +146,9 @@ def provenance(results: BenchmarkResults) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
     seconds = made["seconds"]
     return (
-        f"Intervals are 95 % (bootstrap over triplets). Made by `{results.command}` on "
-        f"{made['time'][:10]}, seed {results.seed}, {made['device']}, {made['threads']} threads, "
+        f"Intervals are 95 % (bootstrap over triplets; Wilson's for shares). "
+        f"Made by `{results.command}` on {made['time'][:10]}, seed {results.seed}, "
+        f"{made['device']}, {made['threads']} threads, "
         f"{seconds['embedding']:.0f} s for embedding and {seconds['measuring']:.0f} s for "
         f"measuring; {versions}.\n"
     )

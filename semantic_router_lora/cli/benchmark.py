@@ -50,7 +50,10 @@ def benchmark(
     ] = None,
     dev: Annotated[
         Texts,
-        typer.Option(help="As --suite: what thresholds are chosen on. Default: bundled:dev."),
+        typer.Option(
+            help="As --suite: what thresholds are chosen on. Default, for bundled suites: "
+            "bundled:dev."
+        ),
     ] = None,
     adapter: Adapters = None,
     base: Annotated[
@@ -106,6 +109,8 @@ def benchmark(
     write(output / "results.md", to_markdown(results))
     for table in tables(results):
         print_table(table)
+    if lacking := [suite.domain for suite in results.suites if suite.dev_source is None]:
+        typer.echo(f"No threshold from dev for {', '.join(lacking)}: give dev triplets with --dev")
     if published:
         note, theirs = published_tables()
         for table in theirs:

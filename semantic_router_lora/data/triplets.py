@@ -87,7 +87,9 @@ def _triplet(row: Any, where: str) -> Triplet:
         if named.get(name) is None and alias in named:
             named[name] = named[alias]
     for name in _REQUIRED:
-        value = named.get(name)
+        if name not in named:
+            raise DataError(f"{where}: no field {name!r}; the row has {', '.join(map(repr, row))}")
+        value = named[name]
         if not isinstance(value, str) or not value.strip():
             raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
         check_unicode(value, f"{where}: field {name!r}")

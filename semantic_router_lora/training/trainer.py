@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import shutil
 import time
@@ -136,12 +137,14 @@ def _trainer(
         {name: [getattr(t, name) for t in triplets] for name in columns}
         | {"label": _group_numbers(triplets)}
     )
+    steps = math.ceil(len(triplets) / recipe.batch_size) * recipe.epochs
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(output / "checkpoints"),
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
-        warmup_steps=recipe.warmup_ratio,
+        # a share below 1; the first step of a warm-up has no learning rate, so none in short runs
+        warmup_steps=recipe.warmup_ratio if steps * recipe.warmup_ratio >= 1 else 0,
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         seed=recipe.seed,
