@@ -18,7 +18,7 @@ import torch
 
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 
-torch.set_num_threads(2)
+torch.set_num_threads(min(2, torch.get_num_threads()))
 
 MakeAdapter = Callable[..., Path]
 

@@ -141,6 +141,26 @@ def test_check_finds_duplicates_leaks_and_near_identical_pairs(tmp_path):
     assert "second.jsonl:2 anchor" in report.near_identical[0]
 
 
+def test_a_family_may_repeat_its_paraphrases_but_not_its_pairs(tmp_path):
+    first, second, third, near = LONG, LONG + " today", "deposit kept over a stain", "who pays"
+    family = [
+        {"anchor": first, "positive": second, "negative": near, "group": "deposits"},
+        {"anchor": second, "positive": third, "negative": "another", "group": "deposits"},
+        {"anchor": third, "positive": first, "negative": LONG + " ago", "group": "deposits"},
+    ]
+    assert check_files([write(tmp_path / "good.jsonl", *family)]).passed
+    again = family[0] | {"anchor": second, "positive": first, "negative": "a third"}
+    report = check_files([write(tmp_path / "again.jsonl", *family, again)])
+    assert [line.rpartition(":")[0] for line in report.duplicates] == [
+        f"{tmp_path / 'again.jsonl'}:1 = {tmp_path / 'again.jsonl'}:4"
+    ]
+    wrong = family[1] | {"negative": first.upper()}
+    report = check_files([write(tmp_path / "wrong.jsonl", family[0], wrong)])
+    assert "wrong.jsonl:2 negative" in report.duplicates[0]
+    apart = [row | {"group": str(number)} for number, row in enumerate(family)]
+    assert len(check_files([write(tmp_path / "apart.jsonl", *apart)]).duplicates) == 3
+
+
 def test_bundled_suites_keep_the_standard_of_writing():
     paths = [bundled_file(domain, split) for domain in DOMAINS for split in ("test", "dev")]
     report = check_files(paths)

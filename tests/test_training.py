@@ -1,91 +1,112 @@
-"""Recipes, and two steps of real training."""
+"""Training runs: from data to a proven adapter, through interruption and in several processes."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from semantic_router_lora import Embedder
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.benchmark.suite import bundled_file
 from semantic_router_lora.errors import AdapterMismatchError, DataError, MissingExtraError
-from semantic_router_lora.training.recipe import load_recipe
+from semantic_router_lora.training.recipe import Recipe, load_recipe
+from semantic_router_lora.training.run import train
+
+pytest.importorskip("sentence_transformers")
+COMMAND = [sys.executable, "-m", "semantic_router_lora", "train"]
 
 RECIPE = """
 name: tiny
-train: [rows.jsonl]
-batch_size: 16
-learning_rate: 0.001
+train: [law.jsonl]
+dev: [psychology.dev.jsonl]
+batch_size: 12
+learning_rate: 0.01
+epochs: 3
+checkpoint_steps: 2
 max_seq_length: 32
+contrastive_weight: 1.0
 """
+
+
+@pytest.fixture(scope="module")
+def tiny_base(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with next to no layers, so that a run takes a second."""
+    from transformers import BertConfig
+
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+    )
+    return random_base(config, base_folder, tmp_path_factory.mktemp("tiny"))
+
+
+def random_base(config: Any, like: Path, folder: Path) -> Path:
+    from transformers import AutoModel
+
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder)
+    for name in ("modules.json", "sentence_bert_config.json", "tokenizer.json"):
+        shutil.copy(like / name, folder / name)
+    shutil.copy(like / "tokenizer_config.json", folder)
+    shutil.copytree(like / "1_Pooling", folder / "1_Pooling")
+    settings = json.loads((folder / "1_Pooling" / "config.json").read_text())
+    settings["word_embedding_dimension"] = config.hidden_size
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def write_recipe(folder: Path, text: str = RECIPE) -> Path:
+    (folder / "law.jsonl").write_text(bundled_file("law", "dev").read_text())
+    (folder / "psychology.dev.jsonl").write_text(bundled_file("psychology", "dev").read_text())
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return path
 
 
 @pytest.fixture
 def recipe_file(tmp_path: Path) -> Path:
-    (tmp_path / "rows.jsonl").write_text(bundled_file("law", "dev").read_text())
-    path = tmp_path / "recipe.yaml"
-    path.write_text(RECIPE)
-    return path
+    return write_recipe(tmp_path)
 
 
-def test_recipe_defaults_are_the_documented_ones(recipe_file):
-    recipe = load_recipe(recipe_file)
-    assert (recipe.r, recipe.lora_alpha, recipe.target_modules) == (8, 16, ("query", "value"))
-    assert (recipe.scale, recipe.epochs, recipe.base) == (20.0, 1.0, DEFAULT_BASE)
-    assert recipe.train == (str(recipe_file.parent / "rows.jsonl"),)
+@pytest.fixture
+def recipe(recipe_file: Path) -> Recipe:
+    return load_recipe(recipe_file)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("- a\n", "expected a mapping"),
-        ("a: [", "cannot be read"),
-        ("train: [a]\n", "'name'.*missing"),
-        (RECIPE + "learnig_rate: 1\n", r"unknown keys \['learnig_rate'\]"),
-        (RECIPE + "r: '8'\n", "r is '8', expected int"),
-        (RECIPE + "r: true\n", "r is True, expected int"),
-        (RECIPE + "r: 0\n", "r is 0, expected more than 0"),
-        (RECIPE + "target_modules: query\n", "expected a list of texts"),
-        ("name: x\ntrain: []\n", "train names no file"),
-    ],
-)
-def test_bad_recipes(tmp_path, text, message):
-    path = tmp_path / "bad.yaml"
-    path.write_text(text)
-    with pytest.raises(DataError, match=message):
-        load_recipe(path)
-
-
-def test_bundled_recipes_load():
-    for path in (Path(__file__).parents[1] / "training" / "recipes").glob("*.yaml"):
-        load_recipe(path)
-
-
-def test_training_writes_a_proven_adapter_and_repeats_itself(recipe_file, tmp_path):
-    trainer = pytest.importorskip("semantic_router_lora.training.trainer")
-    pytest.importorskip("sentence_transformers")
-    recipe = load_recipe(recipe_file)
-    folders = [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        assert "equal to the trainer's" in trainer.train(recipe, folder)
-    first, second = folders
-    assert (first / layout.WEIGHTS).read_bytes() == (second / layout.WEIGHTS).read_bytes()
-    assert (first / layout.WEIGHTS).stat().st_size < 310_000
-    info = json.loads((first / layout.TRAINING_INFO).read_text())
+def test_training_writes_a_proven_adapter(recipe, tmp_path):
+    recipe = replace(recipe, epochs=1.0, checkpoint_steps=0, batch_size=20, learning_rate=0.001)
+    folder = tmp_path / "adapter"
+    assert "equal to the trainer's" in train(recipe, folder)
+    assert {path.name for path in folder.iterdir()} == {
+        *layout.FILES,
+        layout.TRAINING_PLOT,
+    } - {layout.CARD, layout.EVALUATION}
+    assert (folder / layout.WEIGHTS).stat().st_size < 310_000
+    info = json.loads((folder / layout.TRAINING_INFO).read_text())
     assert info["trainable_parameters"] == 73_728
-    assert info["steps"] == 4
+    assert info["steps"] == info["best_step"] == 3
     assert info["data"]["domains"] == {"law": 60}
-    assert info["recipe"]["train"] == ["rows.jsonl"]
-    assert json.loads((first / layout.TRAINING_HISTORY).read_text())
-    config = json.loads((first / layout.CONFIG).read_text())
+    assert info["recipe"]["train"] == [{"file": "law.jsonl", "limit": None, "repeat": 1}]
+    assert str(tmp_path) not in json.dumps(info)
+    assert (folder / layout.TRAINING_PLOT).read_bytes().startswith(b"\x89PNG")
+    config = json.loads((folder / layout.CONFIG).read_text())
     assert config["base_model_name_or_path"] == DEFAULT_BASE
 
     with pytest.raises(DataError, match="exists and is not empty"):
-        trainer.train(recipe, first)
+        train(recipe, folder)
 
     # and plain peft reads it to the same vectors
     from peft import PeftModel
@@ -94,162 +115,253 @@ def test_training_writes_a_proven_adapter_and_repeats_itself(recipe_file, tmp_pa
     from semantic_router_lora.base_models import resolve_base
 
     model = SentenceTransformer(str(resolve_base(DEFAULT_BASE).folder), device="cpu")
-    model[0].model = PeftModel.from_pretrained(model[0].model, str(first))
+    model[0].model = PeftModel.from_pretrained(model[0].model, str(folder))
     texts = ["a question of law", "another one"]
     np.testing.assert_allclose(
-        Embedder(adapter=str(first)).encode(texts),
+        Embedder(adapter=str(folder)).encode(texts),
         model.encode(texts, normalize_embeddings=True),
         atol=1e-6,
     )
 
 
-def test_interpolation_keeps_a_share_of_the_update(recipe_file, tmp_path):
-    from dataclasses import replace
+@pytest.fixture(scope="module")
+def whole_run(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("run")
+    train(load_recipe(write_recipe(folder)), folder / "whole", base_folder=tiny_base)
+    return folder / "whole"
 
-    trainer = pytest.importorskip("semantic_router_lora.training.trainer")
-    pytest.importorskip("sentence_transformers")
-    whole = load_recipe(recipe_file)
-    half = replace(whole, interpolation=0.5)
-    for recipe, name in ((whole, "whole"), (half, "half")):
-        assert "equal to the trainer's" in trainer.train(recipe, tmp_path / name)
-    weights = [(tmp_path / name / layout.WEIGHTS).read_bytes() for name in ("whole", "half")]
-    assert weights[0] == weights[1]
+
+def weights(folder: Path) -> bytes:
+    return (folder / layout.WEIGHTS).read_bytes()
+
+
+def test_the_same_recipe_gives_the_same_weights(recipe, tiny_base, whole_run, tmp_path):
+    train(recipe, tmp_path / "again", base_folder=tiny_base)
+    assert weights(tmp_path / "again") == weights(whole_run)
+
+
+def test_a_killed_run_goes_on_to_the_same_result(
+    recipe, recipe_file, tiny_base, whole_run, tmp_path
+):
+    output = tmp_path / "killed"
+    command = [*COMMAND, str(recipe_file), "--output", str(output), "--base-folder", str(tiny_base)]
+    checkpoints = output.with_name("killed.unproven") / "checkpoints"
+    run = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # sums over another number of threads are rounded in another order
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )
+    until(lambda: (checkpoints / "checkpoint-8" / "complete").is_file(), run)  # second epoch
+    run.kill()
+    run.wait()
+    assert not output.exists()
+    # and what was being written when it was killed is no checkpoint
+    shutil.copytree(checkpoints / "checkpoint-8", checkpoints / "checkpoint-99")
+    (checkpoints / "checkpoint-99" / "complete").unlink()
+    (checkpoints / "checkpoint-99" / "trainer_state.json").write_text("{")
+
+    with pytest.raises(DataError, match="holds an unfinished run: go on with --resume"):
+        train(recipe, output, base_folder=tiny_base)
+    with pytest.raises(DataError, match="unfinished run of another recipe"):
+        train(replace(recipe, r=4), output, base_folder=tiny_base, resume=True)
+
+    train(recipe, output, base_folder=tiny_base, resume=True)
+    assert weights(output) == weights(whole_run)
+    read = [json.loads((f / layout.TRAINING_HISTORY).read_text()) for f in (output, whole_run)]
+    assert [row.get("eval_margin") for row in read[0]] == [r.get("eval_margin") for r in read[1]]
+    assert not checkpoints.exists()
+
+
+def until(holds: Any, run: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert run.poll() is None, "the run ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_ctrl_c_ends_the_step_and_keeps_it(recipe_file, tiny_base, tmp_path):
+    output = tmp_path / "stopped"
+    recipe_file.write_text(RECIPE.replace("checkpoint_steps: 2", "checkpoint_steps: 7"))
+    command = [*COMMAND, str(recipe_file), "--output", str(output), "--base-folder", str(tiny_base)]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert run.stderr is not None
+    seen = b""
+    while b"/15" not in seen:  # the bar of a run of 15 steps
+        seen += run.stderr.read(1)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 130, errors
+    assert b"go on with --resume" in errors
+    folder = output.with_name("stopped.unproven") / "checkpoints"
+    assert [path for path in folder.iterdir() if (path / "complete").is_file()]
+    assert not output.exists()
+
+
+def test_the_checkpoint_that_is_best_on_dev_is_kept(recipe, tiny_base, tmp_path):
+    """Whatever the figures on dev are, the weights are those of the best of them."""
+    recipe = replace(recipe, learning_rate=0.3, lora_dropout=0.0)  # so high that it gets worse
+    output = tmp_path / "best"
+    train(recipe, output, base_folder=tiny_base)
+    history = json.loads((output / layout.TRAINING_HISTORY).read_text())
+    scores = {r["step"]: r["eval_average_precision"] for r in history if "eval_margin" in r}
+    info = json.loads((output / layout.TRAINING_INFO).read_text())
+    assert scores[info["best_step"]] == max(scores.values())
+
+    from semantic_router_lora.benchmark.metrics import CURVE_METRICS, curve
+    from semantic_router_lora.benchmark.similarities import similarities_of
+    from semantic_router_lora.benchmark.suite import load_suites
+
+    (suite,) = load_suites([recipe.dev[0]])
+    embedder = Embedder(str(tiny_base), str(output))
+    counts = curve(similarities_of(embedder, [suite])[0], np.ones((1, len(suite.triplets))))
+    measured = CURVE_METRICS["average_precision"](counts)[0]
+    assert measured == pytest.approx(max(scores.values()), abs=2e-3)
+
+
+def test_interpolation_keeps_a_share_of_the_update(recipe, tiny_base, whole_run, tmp_path):
+    train(replace(recipe, interpolation=0.5), tmp_path / "half", base_folder=tiny_base)
+    assert weights(tmp_path / "half") == weights(whole_run)
     config = json.loads((tmp_path / "half" / layout.CONFIG).read_text())
-    assert config["lora_alpha"] == whole.lora_alpha / 2
+    assert config["lora_alpha"] == recipe.lora_alpha / 2
 
 
-def test_verification_notices_other_weights(adapter_folder):
+@pytest.mark.parametrize("loss", ["cosent", "online_contrastive"])
+def test_losses_of_sentence_transformers(recipe, tiny_base, tmp_path, loss):
+    recipe = replace(recipe, loss=loss, contrastive_weight=0.0, epochs=1.0)
+    assert "equal to the trainer's" in train(recipe, tmp_path / loss, base_folder=tiny_base)
+    info = json.loads((tmp_path / loss / layout.TRAINING_INFO).read_text())
+    assert info["steps"] == 10  # two pairs of each of 60 triplets, twelve at a time
+
+
+def architectures() -> dict[str, tuple[Any, set[str]]]:
+    from transformers import DistilBertConfig, ModernBertConfig, MPNetConfig
+
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return {
+        "mpnet": (MPNetConfig(intermediate_size=64, **small), {"q", "v"}),
+        "distilbert": (DistilBertConfig(dim=32, n_layers=2, n_heads=2), {"q_lin", "v_lin"}),
+        "modernbert": (
+            ModernBertConfig(vocab_size=30522, intermediate_size=64, pad_token_id=0, **small),
+            {"Wqkv"},
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ["mpnet", "distilbert", "modernbert"])
+def test_other_architectures_by_naming_the_base(recipe, base_folder, tmp_path, kind):
+    config, targets = architectures()[kind]
+    base = random_base(config, base_folder, tmp_path / "base")
+    recipe = replace(recipe, base=str(base), epochs=1.0)
+    assert "equal to the trainer's" in train(recipe, tmp_path / kind)
+    written = json.loads((tmp_path / kind / layout.CONFIG).read_text())
+    assert set(written["target_modules"]) == targets
+
+
+def test_all_linear_layers_but_the_pooler(tiny_base):
+    from transformers import AutoModel
+
+    from semantic_router_lora.training.targets import find_targets
+
+    model = AutoModel.from_pretrained(tiny_base)
+    assert find_targets(model, "all-linear") == ["dense", "key", "query", "value"]
+    del model.encoder
+    with pytest.raises(DataError, match="is not known; name some of"):
+        find_targets(model, "query+value")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            ("q_proj", "v_proj"),
+            r"no linear layer q_proj, v_proj; query\+value there is query, value",
+        ),
+        (("query", "v_proj"), "no linear layer v_proj; .*it has dense, key, query, value"),
+        ("qv", r"expected query\+value, all-linear or a list of names"),
+    ],
+)
+def test_layers_that_the_base_has_not_are_refused(recipe, tiny_base, tmp_path, asked, message):
+    recipe = replace(recipe, target_modules=asked)
+    with pytest.raises(DataError, match=message):
+        train(recipe, tmp_path / "x", base_folder=tiny_base)
+
+
+@pytest.mark.parametrize(("layers", "parameters"), [(6, 73_728), (12, 147_456)])
+def test_dry_run(recipe, base_folder, twelve_layers, layers, parameters, tmp_path):
+    from semantic_router_lora.training.plan import plan
+
+    found = plan(recipe, base_folder if layers == 6 else twelve_layers)
+    assert (found.parameters, found.targets) == (parameters, ["query", "value"])
+    assert (found.steps, found.rows, found.with_negatives) == (15, {"law": 60}, 60)
+    assert found.seconds > 0
+    assert found.memory > 100 * 2**20
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".jsonl", ".jsonl", ".yaml"]
+
+
+def test_two_processes_train_as_one(recipe_file, tiny_base, tmp_path):
+    """The loss, and so the weights, are those of one process on the same batches."""
+    recipe_file.write_text(
+        RECIPE + "lora_dropout: 0.0\nbase_dropout: 0.0\ndistillation_weight: 2.0\n"
+        "guide_margin: 0.05\ntarget_modules: all-linear\n"
+    )
+    train(load_recipe(recipe_file), tmp_path / "one", base_folder=tiny_base)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+    ]
+    done = subprocess.run(
+        [
+            *launch,
+            "-m",
+            *COMMAND[2:],
+            str(recipe_file),
+            "--output",
+            str(tmp_path / "two"),
+            "--base-folder",
+            str(tiny_base),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("Adapter written to") == 1
+    logs = [
+        json.loads((tmp_path / name / layout.TRAINING_HISTORY).read_text())
+        for name in ("one", "two")
+    ]
+    terms = ("loss", "ranking", "contrastive", "distillation")
+    one, two = ([row[name] for row in log if "loss" in row for name in terms] for log in logs)
+    assert one == pytest.approx(two, rel=1e-3)
+    one, two = (load_file(tmp_path / name / layout.WEIGHTS) for name in ("one", "two"))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-5)
+    info = json.loads((tmp_path / "two" / layout.TRAINING_INFO).read_text())
+    assert info["hardware"]["processes"] == 2
+
+
+def test_verification_notices_other_weights(adapter_folder, base_folder):
     from semantic_router_lora.training.verify import PROBES, verify_adapter
 
     vectors = Embedder(adapter=str(adapter_folder)).encode(list(PROBES))
-    assert "equal to the trainer's" in verify_adapter(adapter_folder, vectors)
+    assert "equal to the trainer's" in verify_adapter(adapter_folder, vectors, base_folder)
     with pytest.raises(AdapterMismatchError, match="is not what was trained"):
-        verify_adapter(adapter_folder, vectors + 0.01)
+        verify_adapter(adapter_folder, vectors + 0.01, base_folder)
     with pytest.raises(AdapterMismatchError, match="does not load again"):
-        verify_adapter(adapter_folder / "nowhere", vectors)
+        verify_adapter(adapter_folder / "nowhere", vectors, base_folder)
 
 
-def test_a_missing_extra_names_the_pip_command(recipe_file, monkeypatch, tmp_path):
-    import sys
-
-    from semantic_router_lora.training.trainer import train
-
+def test_a_missing_extra_names_the_pip_command(recipe, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'semantic-router-lora\[train\]'"):
-        train(load_recipe(recipe_file), tmp_path / "out")
-
-
-@pytest.fixture(scope="module")
-def sentence_model(base_folder):
-    sentence_transformers = pytest.importorskip("sentence_transformers")
-    return sentence_transformers.SentenceTransformer(str(base_folder), device="cpu").eval()
-
-
-ROWS = [
-    ("undo a commit", "revert my latest commit, how", "undo a merge"),
-    ("signs of shingles", "how does shingles begin", "how long is shingles contagious"),
-    ("notice after 2 years", "I rented for two years, what notice", "notice after 12 years"),
-]
-
-
-def loss_of(model, labels: list[int], columns: int = 3, **settings: float):
-    import torch
-
-    from semantic_router_lora.training.loss import CacheLoss
-
-    features = [model.preprocess([row[column] for row in ROWS]) for column in range(columns)]
-    loss = CacheLoss(
-        model,
-        **({"scale": 20.0, "contrastive_weight": 0.0, "negative_margin": 0.5} | settings),
-    )
-    with torch.no_grad():
-        return float(loss(features, torch.tensor(labels)))
-
-
-def vectors_of(model):
-    return [
-        model.encode([row[column] for row in ROWS], normalize_embeddings=True)
-        for column in range(3)
-    ]
-
-
-@pytest.mark.parametrize("columns", [2, 3])
-def test_ranking_loss_is_that_of_sentence_transformers(sentence_model, columns):
-    import torch
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-
-    theirs = MultipleNegativesRankingLoss(sentence_model, scale=20.0)
-    features = [
-        sentence_model.preprocess([row[column] for row in ROWS]) for column in range(columns)
-    ]
-    with torch.no_grad():
-        expected = float(theirs(features, torch.zeros(3)))
-    assert loss_of(sentence_model, [0, 1, 2], columns) == pytest.approx(expected, abs=1e-5)
-
-
-def test_contrastive_term_by_hand(sentence_model):
-    anchor, positive, negative = vectors_of(sentence_model)
-    close = np.maximum(0, (anchor * negative).sum(1) - 0.3) ** 2
-    expected = (((1 - (anchor * positive).sum(1)) ** 2) + close).mean()
-    plain = loss_of(sentence_model, [0, 1, 2])
-    both = loss_of(sentence_model, [0, 1, 2], contrastive_weight=5.0, negative_margin=0.3)
-    assert both - plain == pytest.approx(5 * expected, abs=1e-5)
-
-
-def test_distillation_is_the_change_of_cosines_between_triplets(base_folder, sentence_model):
-    import torch
-    from peft import LoraConfig
-    from sentence_transformers import SentenceTransformer
-
-    model = SentenceTransformer(str(base_folder), device="cpu")
-    model.add_adapter(LoraConfig(r=4, target_modules=["query", "value"]))
-    generator = torch.Generator().manual_seed(0)
-    assert loss_of(model.eval(), [0, 1, 2], distillation_weight=1.0) == pytest.approx(
-        loss_of(model, [0, 1, 2]), abs=1e-6
-    )  # a new adapter changes nothing yet
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(0, 0.05, generator=generator)
-    before = [rows.astype(np.float64) for rows in vectors_of(sentence_model)[:2]]
-    after = [rows.astype(np.float64) for rows in vectors_of(model)[:2]]
-    others = ~np.eye(3, dtype=bool)
-    expected = sum(
-        ((after[0] @ new.T - before[0] @ old.T) ** 2)[others].mean()
-        for new, old in zip(after, before, strict=True)
-    )
-    plain = loss_of(model, [0, 1, 2])
-    assert expected > 1e-4
-    both = loss_of(model, [0, 1, 2], distillation_weight=7.0)
-    assert both - plain == pytest.approx(7 * expected, rel=1e-3)
-    assert loss_of(model, [0, 1, 2]) == pytest.approx(plain)  # the adapter is on again
-
-
-def test_texts_of_the_own_group_are_no_negatives(sentence_model):
-    anchor, positive, negative = vectors_of(sentence_model)
-    cosines = 20 * np.concatenate([anchor @ positive.T, anchor @ negative.T], axis=1)
-    cosines[0, [1, 4]] = cosines[1, [0, 3]] = -np.inf  # rows 0 and 1 are one group
-    expected = np.mean([np.log(np.exp(cosines[row]).sum()) - cosines[row, row] for row in range(3)])
-    assert loss_of(sentence_model, [7, 7, 2]) == pytest.approx(expected, abs=1e-4)
-
-
-def test_chunks_change_nothing(sentence_model, monkeypatch):
-    from semantic_router_lora.training import loss
-
-    whole = loss_of(sentence_model, [0, 1, 2], contrastive_weight=1.0)
-    monkeypatch.setattr(loss, "_CHUNK", 2)
-    chunked = loss_of(sentence_model, [0, 1, 2], contrastive_weight=1.0)
-    assert chunked == pytest.approx(whole, abs=1e-5)
-
-
-def test_groups_are_numbered_by_domain():
-    from semantic_router_lora.data.triplets import Triplet
-    from semantic_router_lora.training.trainer import _group_numbers
-
-    def row(domain: str | None, group: str | None) -> Triplet:
-        return Triplet("a", "b", "c", domain=domain, group=group)
-
-    rows = [row("law", "x"), row("law", "x"), row("medical", "x"), row(None, None), row(None, None)]
-    numbers = _group_numbers(rows)
-    assert numbers[0] == numbers[1]
-    assert len(set(numbers)) == 4
+        train(recipe, tmp_path / "out")

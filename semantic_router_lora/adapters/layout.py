@@ -9,6 +9,7 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 CARD = "README.md"
 TRAINING_INFO = "training_info.json"
 TRAINING_HISTORY = "training_history.json"
+TRAINING_PLOT = "training_history.png"  # for readers: no use of an adapter needs it
 EVALUATION = "evaluation_results.json"
 
 REQUIRED = (CONFIG, WEIGHTS)

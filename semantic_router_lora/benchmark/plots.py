@@ -46,10 +46,11 @@ def pictures(
             drawn["traps"] = lambda: _traps(results)
     if replays:
         drawn["replay"] = lambda: _replay(replays)
-    return {name: _render(draw, theme) for name, draw in drawn.items()}
+    return {name: render(draw, theme) for name, draw in drawn.items()}
 
 
-def _render(draw: Callable[[], Figure], theme: str) -> bytes:
+def render(draw: Callable[[], Figure], theme: str) -> bytes:
+    """A figure as PNG, in the colours of a theme."""
     from matplotlib import rc_context
 
     paper, ink = THEMES[theme]
@@ -69,7 +70,8 @@ def _render(draw: Callable[[], Figure], theme: str) -> bytes:
     return buffer.getvalue()
 
 
-def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+    """A figure of so many panels, each of a size in inches, and the panels by row and column."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
@@ -79,7 +81,7 @@ def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure,
 def _histograms(results: BenchmarkResults) -> Figure:
     """One row a domain, one column an encoder: cosines of paraphrases and of near misses."""
     names = list(results.embedders)
-    figure, axes = _grid(len(results.suites), len(names), 3.2, 1.7)
+    figure, axes = grid(len(results.suites), len(names), 3.2, 1.7)
     for row, suite in enumerate(results.suites):
         for column, name in enumerate(names):
             axis, drawing = axes[row][column], suite.drawings[name]
@@ -105,7 +107,7 @@ def _curves(results: BenchmarkResults) -> Figure:
     """Precision against the share of lookups served, one axis a domain."""
     columns = min(3, len(results.suites))
     rows = -(-len(results.suites) // columns)
-    figure, axes = _grid(rows, columns, 3.4, 2.7)
+    figure, axes = grid(rows, columns, 3.4, 2.7)
     for number, suite in enumerate(results.suites):
         axis = axes[number // columns][number % columns]
         for colour, (name, drawing) in zip(_colours(results), suite.drawings.items(), strict=False):
@@ -126,7 +128,7 @@ def _curves(results: BenchmarkResults) -> Figure:
 def _traps(results: BenchmarkResults) -> Figure:
     """Average precision by trap, one axis a domain, bars with intervals."""
     suites = [suite for suite in results.suites if suite.traps]
-    figure, axes = _grid(len(suites), 1, 8.0, 1.7)
+    figure, axes = grid(len(suites), 1, 8.0, 1.7)
     names = list(results.embedders)
     width = 0.8 / len(names)
     for row, suite in enumerate(suites):
@@ -159,7 +161,7 @@ def _traps(results: BenchmarkResults) -> Figure:
 
 def _replay(replays: Sequence[ReplayResult]) -> Figure:
     """Hits against false hits per lookup, and both against the threshold."""
-    figure, axes = _grid(1, 2, 4.2, 3.2)
+    figure, axes = grid(1, 2, 4.2, 3.2)
     for colour, result in zip(itertools.cycle(COLOURS), replays, strict=False):
         hits = [outcome.hits / result.lookups for outcome in result.outcomes]
         false_hits = [outcome.false_hits / result.lookups for outcome in result.outcomes]

@@ -63,6 +63,12 @@ class _Text:
     row: int
     label: str
     text: str
+    family: tuple[str, str, int]
+
+    @property
+    def asks_the_same(self) -> bool:
+        """Whether it is one of the paraphrases of its row."""
+        return self.label != "negative"
 
     @property
     def place(self) -> str:
@@ -77,6 +83,10 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
     their words (near-identical). An anchor and its own negative may be that close: a trap can
     hang on one word.
 
+    Rows of one ``group`` that share an anchor or a positive are a family: several paraphrases of
+    one question with several near misses. In it a paraphrase may stand in several rows, and texts
+    may be near-identical, but no two rows may hold the same pair.
+
     Raises:
         DataError: if a file cannot be read.
     """
@@ -85,35 +95,75 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
     for path in paths:
         triplets = read_triplets(path)
         report.statistics[str(path)] = file_statistics(triplets)
+        _equal_pairs(report, path, triplets)
+        families = _families(triplets)
         for row, triplet in enumerate(triplets, start=1):
+            family = (str(path), triplet.group or "", families[row - 1])
             for label, text in zip(_LABELS, triplet.texts, strict=True):
-                texts.append(_Text(str(path), row, label, text))
+                texts.append(_Text(str(path), row, label, text, family))
     same = _equal_texts(report, texts)
     _near_texts(report, texts, same)
     return report
 
 
+def _plain(text: str) -> str:
+    """Case, spaces and the full stop at the end make no other question; `$?` and `$!` do."""
+    return " ".join(text.lower().split()).rstrip(" .?!")
+
+
+def _families(triplets: Sequence[Triplet]) -> list[int]:
+    """A number for each row, equal for the rows of a family."""
+    numbers = list(range(len(triplets)))
+    first_with: dict[tuple[str, str], int] = {}
+
+    def root(row: int) -> int:
+        while numbers[row] != row:
+            row = numbers[row]
+        return row
+
+    for row, triplet in enumerate(triplets):
+        if triplet.group:
+            for text in triplet.texts[:2]:
+                first = first_with.setdefault((triplet.group, _plain(text)), row)
+                numbers[root(row)] = root(first)
+    return [root(row) for row in range(len(triplets))]
+
+
 def _equal_texts(report: CheckReport, texts: list[_Text]) -> set[tuple[int, int]]:
     places: dict[str, list[int]] = defaultdict(list)
     for position, text in enumerate(texts):
-        # case, spaces and the full stop at the end make no other question; `$?` and `$!` do
-        places[" ".join(text.text.lower().split()).rstrip(" .?!")].append(position)
+        places[_plain(text.text)].append(position)
     found: set[tuple[int, int]] = set()
     for positions in places.values():
         found.update(itertools.combinations(positions, 2))
         first = texts[positions[0]]
         for position in positions[1:]:
             other = texts[position]
+            if _one_family(first, other) and first.asks_the_same and other.asks_the_same:
+                continue
             line = f"{first.place} = {other.place}: {other.text!r}"
             (report.duplicates if first.file == other.file else report.leaks).append(line)
     return found
+
+
+def _one_family(first: _Text, other: _Text) -> bool:
+    return first.family == other.family and first.row != other.row
+
+
+def _equal_pairs(report: CheckReport, path: Path, triplets: Sequence[Triplet]) -> None:
+    """Rows that hold the same two paraphrases, in whichever order."""
+    seen: dict[frozenset[str], int] = {}
+    for row, triplet in enumerate(triplets, start=1):
+        first = seen.setdefault(frozenset(map(_plain, triplet.texts[:2])), row)
+        if first != row and triplet.group and triplet.group == triplets[first - 1].group:
+            report.duplicates.append(f"{path}:{first} = {path}:{row}: {triplet.anchor!r}")
 
 
 def _near_texts(report: CheckReport, texts: list[_Text], same: set[tuple[int, int]]) -> None:
     for earlier, later, similarity in near_pairs([t.text for t in texts], NEAR_IDENTICAL):
         first, other = texts[earlier], texts[later]
         own_row = (first.file, first.row) == (other.file, other.row)
-        if not own_row and (earlier, later) not in same:
+        if not own_row and not _one_family(first, other) and (earlier, later) not in same:
             report.near_identical.append(
                 f"{first.place} ≈ {other.place} ({similarity:.2f}): {first.text!r} / {other.text!r}"
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.data.triplets import check_unicode, json_lines, read_triplets
+from semantic_router_lora.data.triplets import json_lines, read_triplets, text_field
 from semantic_router_lora.errors import DataError
 
 _NAMES = (("a", "b"), ("text1", "text2"), ("sentence1", "sentence2"), ("question1", "question2"))
@@ -63,24 +63,26 @@ def _triplet_pairs(path: Path) -> list[Pair]:
 
 
 def _labelled_pairs(path: Path) -> list[Pair]:
-    pairs = [_pair(row, f"{path}:{number}") for number, row in json_lines(path)]
+    pairs = [labelled_pair(row, f"{path}:{number}") for number, row in json_lines(path)]
     if not pairs:
         raise DataError(f"{path}: holds no pairs")
     return pairs
 
 
-def _pair(row: Any, where: str) -> Pair:
+def labelled_pair(row: Any, where: str) -> Pair:
+    """A row of two texts and a label.
+
+    Raises:
+        DataError: if it is none.
+    """
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, got {type(row).__name__}")
     names = next((names for names in _NAMES if all(name in row for name in names)), None)
     if names is None:
         expected = " or ".join("/".join(names) for names in _NAMES)
         raise DataError(f"{where}: expected two texts as {expected}")
-    for name in names:
-        if not isinstance(row[name], str) or not row[name].strip():
-            raise DataError(f"{where}: field {name!r} is {row[name]!r}, expected a text")
-        check_unicode(row[name], f"{where}: field {name!r}")
+    first, second = (text_field(row, name, where) for name in names)
     label = row.get("label")
     if label not in _TRUE + _FALSE:
         raise DataError(f"{where}: label is {label!r}, expected 1 or 0")
-    return Pair(row[names[0]], row[names[1]], label in _TRUE)
+    return Pair(first, second, label in _TRUE)

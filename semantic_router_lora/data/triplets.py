@@ -59,16 +59,26 @@ def read_triplets(path: Path) -> list[Triplet]:
             field or holds no text in it; the message names the line.
         MissingExtraError: for Parquet without pyarrow.
     """
+    triplets = [_triplet(row, f"{path}:{number}") for number, row in file_rows(path)]
+    if not triplets:
+        raise DataError(f"{path}: holds no triplets")
+    return triplets
+
+
+def file_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """The number and the content of each row of a .jsonl, .csv or .parquet file.
+
+    Raises:
+        DataError: if the file is missing, of another kind, or broken.
+        MissingExtraError: for Parquet without pyarrow.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     readers = {".jsonl": json_lines, ".csv": _csv_rows, ".parquet": _parquet_rows}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: expected a file ending in {', '.join(readers)}")
-    triplets = [_triplet(row, f"{path}:{number}") for number, row in reader(path)]
-    if not triplets:
-        raise DataError(f"{path}: holds no triplets")
-    return triplets
+    yield from reader(path)
 
 
 def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
@@ -82,18 +92,36 @@ def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
 def _triplet(row: Any, where: str) -> Triplet:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, got {type(row).__name__}")
+    named = named_fields(row)
+    for name in _REQUIRED:
+        text_field(named, name, where)
+    return Triplet(**{name: _optional_text(named, name, where) for name in _FIELDS})  # type: ignore[arg-type]
+
+
+def named_fields(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its fields under the names that this package has for them."""
     named = dict(row)
     for alias, name in _ALIASES.items():
-        if named.get(name) is None and alias in named:
-            named[name] = named[alias]
-    for name in _REQUIRED:
-        if name not in named:
-            raise DataError(f"{where}: no field {name!r}; the row has {', '.join(map(repr, row))}")
-        value = named[name]
-        if not isinstance(value, str) or not value.strip():
-            raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
-        check_unicode(value, f"{where}: field {name!r}")
-    return Triplet(**{name: _optional_text(named, name, where) for name in _FIELDS})  # type: ignore[arg-type]
+        if alias in named:
+            value = named.pop(alias)
+            if named.get(name) is None:
+                named[name] = value
+    return named
+
+
+def text_field(row: dict[str, Any], name: str, where: str) -> str:
+    """A field that must hold a text.
+
+    Raises:
+        DataError: if it is missing, no text, blank, or not valid Unicode.
+    """
+    if name not in row:
+        raise DataError(f"{where}: no field {name!r}; the row has {', '.join(map(repr, row))}")
+    value = row[name]
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
+    check_unicode(value, f"{where}: field {name!r}")
+    return value
 
 
 def check_unicode(text: str, where: str) -> None:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.errors import DataError
+
+LOSSES = ("cache", "cosent", "online_contrastive")
+
+
+@dataclass(frozen=True)
+class TrainFile:
+    """A file of training rows.
+
+    Attributes:
+        file: its path.
+        limit: rows drawn from it, at random with the recipe's seed; None takes all.
+        repeat: how often each row comes in an epoch.
+    """
+
+    file: str
+    limit: int | None = None
+    repeat: int = 1
 
 
 @dataclass(frozen=True)
@@ -16,21 +34,32 @@ class Recipe:
 
     Attributes:
         name: the adapter's name.
-        train: triplet files; relative paths start at the recipe's folder.
+        train: files of triplets or pairs; relative paths start at the recipe's folder.
+        dev: triplet files that choose the best checkpoint; without any, the last one is kept.
         base: base model, folder or Hub id.
         r: rank of the update.
         lora_alpha: the update is scaled by ``lora_alpha / r``.
         lora_dropout: dropout on the adapter's input while training.
-        target_modules: names of the linear layers that get an adapter.
-        hard_negatives: whether the triplet's own negative joins the in-batch negatives.
+        base_dropout: dropout in the base while training; null keeps the base's own. On a CPU it
+            is a quarter of the time of a step.
+        target_modules: ``query+value``, ``all-linear``, or names of the linear layers of the base
+            that get an adapter.
+        loss: ``cache`` (`CacheLoss`), or sentence-transformers' ``cosent`` or
+            ``online_contrastive`` on pairs.
+        hard_negatives: whether the rows' own negatives are used; if not, they are left out.
         scale: 1 / temperature of the loss.
         contrastive_weight: of the contrastive term of the loss, see `CacheLoss`; 0 leaves it out.
         negative_margin: cosine below which a near miss is far enough for that term.
         distillation_weight: of the term that keeps unrelated texts where the base has them.
-        batch_size: triplets a step.
+        guide_margin: texts of other rows that the base puts closer to the anchor than its own
+            positive, less this, are no negatives of it; null masks none.
+        batch_size: rows a step, over all processes.
+        domain_exponent: a domain of n rows is drawn in proportion to n to this power; 1 takes
+            every row once, 0 draws as many of each domain.
         learning_rate: highest learning rate.
         warmup_ratio: share of the steps over which it rises; afterwards it falls linearly.
         epochs: passes over the data.
+        checkpoint_steps: steps between two checkpoints and measurements on dev; 0 for one an epoch.
         max_seq_length: tokens kept of a text while training.
         interpolation: share of the trained update that is kept, between the base (0) and the
             trained model (1), as in WiSE-FT (Wortsman et al. 2021, arXiv 2109.01903): less of it
@@ -39,28 +68,38 @@ class Recipe:
     """
 
     name: str
-    train: tuple[str, ...]
+    train: tuple[TrainFile, ...]
+    dev: tuple[str, ...] = ()
     base: str = DEFAULT_BASE
     r: int = 8
     lora_alpha: int = 16
     lora_dropout: float = 0.1
-    target_modules: tuple[str, ...] = ("query", "value")
+    base_dropout: float | None = None
+    target_modules: str | tuple[str, ...] = "query+value"
+    loss: str = "cache"
     hard_negatives: bool = True
     scale: float = 20.0
     contrastive_weight: float = 0.0
     negative_margin: float = 0.5
     distillation_weight: float = 0.0
+    guide_margin: float | None = None
     batch_size: int = 32
+    domain_exponent: float = 1.0
     learning_rate: float = 1e-4
     warmup_ratio: float = 0.1
     epochs: float = 1.0
+    checkpoint_steps: int = 0
     max_seq_length: int = 64
     interpolation: float = 1.0
     seed: int = 42
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain JSON values."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        """The recipe as plain JSON values; of its files the names only, wherever they lie."""
+        named = asdict(self)
+        for item in named["train"]:
+            item["file"] = Path(item["file"]).name
+        named["dev"] = [Path(file).name for file in self.dev]
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in named.items()}
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -76,47 +115,79 @@ def load_recipe(path: Path) -> Recipe:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
+    try:
+        return Recipe(**_checked(Recipe, content, path.parent))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _checked(kind: type, content: Any, folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a mapping, got {type(content).__name__}")
-    known = {field.name: field for field in fields(Recipe)}
-    if unknown := sorted(content.keys() - known.keys()):
-        raise DataError(f"{path}: unknown keys {unknown}; known are {', '.join(known)}")
+        raise DataError(f"expected a mapping, got {type(content).__name__}")
+    known = {field.name: field for field in fields(kind)}
+    if unknown := sorted(str(key) for key in content.keys() - known.keys()):
+        raise DataError(f"unknown keys {unknown}; known are {', '.join(known)}")
     required = {name for name, field in known.items() if field.default is MISSING}
     if missing := sorted(required - content.keys()):
-        raise DataError(f"{path}: keys {missing} are missing")
-    return _checked(path, content)
+        raise DataError(f"keys {missing} are missing")
+    values = {
+        name: _value(name, str(known[name].type), value, folder) for name, value in content.items()
+    }
+    _check_ranges(values)
+    return values
 
 
-def _checked(path: Path, content: dict[str, Any]) -> Recipe:
-    values: dict[str, Any] = {}
-    for field in fields(Recipe):
-        if field.name not in content:
-            continue
-        value = content[field.name]
-        kind = str(field.type)
-        if kind.startswith("tuple"):
-            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                raise DataError(f"{path}: {field.name} is {value!r}, expected a list of texts")
-            values[field.name] = tuple(value)
-        elif kind == "float" and type(value) in (int, float):
-            values[field.name] = float(value)
-        elif type(value).__name__ == kind:
-            values[field.name] = value
-        else:
-            raise DataError(f"{path}: {field.name} is {value!r}, expected {kind}")
-    positive = (
-        "r",
-        "lora_alpha",
-        "scale",
-        "batch_size",
-        "learning_rate",
-        "epochs",
-        "interpolation",
+def _value(name: str, kind: str, value: Any, folder: Path) -> Any:
+    """A YAML value as the type of its field, with paths made absolute."""
+    if name == "train" and isinstance(value, list):
+        return tuple(
+            TrainFile(**_checked(TrainFile, item, folder))
+            if isinstance(item, dict)
+            else TrainFile(_value("file", "str", item, folder))
+            for item in value
+        )
+    if value is None and kind.endswith("| None"):
+        return None
+    if kind.startswith("float") and type(value) in (int, float):
+        return float(value)
+    if kind.startswith(("int", "bool", "str")) and type(value).__name__ == kind.split(" ")[0]:
+        return str(folder / value) if name == "file" else value
+    if "tuple[str" in kind and isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            return tuple(str(folder / item) if name == "dev" else item for item in value)
+        raise DataError(f"{name} is {value!r}, expected a list of texts")
+    expected = kind.replace("tuple[TrainFile, ...]", "a list of files").replace(
+        "tuple[str, ...]", "a list of texts"
     )
-    for name in positive:
-        if name in values and not values[name] > 0:
-            raise DataError(f"{path}: {name} is {values[name]}, expected more than 0")
-    if not values["train"]:
-        raise DataError(f"{path}: train names no file")
-    values["train"] = tuple(str(path.parent / file) for file in values["train"])
-    return Recipe(**values)
+    expected = expected.replace(" | ", " or ")
+    raise DataError(f"{name} is {value!r}, expected {expected}")
+
+
+_POSITIVE = (
+    "r lora_alpha scale batch_size learning_rate epochs interpolation limit repeat max_seq_length"
+)
+_NOT_NEGATIVE = "contrastive_weight distillation_weight domain_exponent checkpoint_steps"
+_SHARES = "lora_dropout base_dropout warmup_ratio"
+
+
+def _check_ranges(values: dict[str, Any]) -> None:
+    given = {name: value for name, value in values.items() if value is not None}
+    ranges: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+        (_POSITIVE, lambda value: value > 0, "more than 0"),
+        (_NOT_NEGATIVE, lambda value: value >= 0, "0 or more"),
+        (_SHARES, lambda value: 0 <= value < 1, "from 0 to less than 1"),
+    )
+    for names, holds, expected in ranges:
+        for name in names.split():
+            if name in given and not holds(given[name]):
+                raise DataError(f"{name} is {given[name]}, expected {expected}")
+    if given.get("train") == ():
+        raise DataError("train names no file")
+    if given.get("loss", "cache") not in LOSSES:
+        raise DataError(f"loss is {given['loss']!r}, expected one of {', '.join(LOSSES)}")
+    if given.get("loss", "cache") != "cache":
+        for name in ("contrastive_weight", "distillation_weight", "guide_margin"):
+            if given.get(name):
+                raise DataError(f"{name} is a part of loss: cache, not of {given['loss']}")
+        if not given.get("hard_negatives", True):
+            raise DataError(f"loss: {given['loss']} needs hard_negatives")

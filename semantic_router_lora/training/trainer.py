@@ -1,248 +1,210 @@
-"""From a recipe to an adapter folder, on sentence-transformers' trainer and peft."""
+"""sentence-transformers' trainer, set up by a recipe."""
 
 from __future__ import annotations
 
-import json
-import math
-import platform
-import shutil
-import time
-from collections import Counter
-from importlib.metadata import version
+import functools
+import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_router_lora.adapters import layout
-from semantic_router_lora.base_models import BaseModel, file_sha256, resolve_base
-from semantic_router_lora.data.triplets import Triplet, read_triplets
-from semantic_router_lora.errors import DataError, require
+import torch
+from datasets import Dataset
+from sentence_transformers import (
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.losses import (
+    CoSENTLoss,
+    OnlineContrastiveLoss,
+)
+from transformers import TrainerCallback
+
+from semantic_router_lora.errors import DataError
+from semantic_router_lora.training.adapter_files import read_weights, write_weights
+from semantic_router_lora.training.checkpoints import COMPLETE
+from semantic_router_lora.training.dev import SCORE, DevEvaluator
+from semantic_router_lora.training.examples import Example
+from semantic_router_lora.training.loss import CacheLoss
+from semantic_router_lora.training.model import device, has_fast_bf16
 from semantic_router_lora.training.recipe import Recipe
-from semantic_router_lora.training.verify import PROBES, verify_adapter
+from semantic_router_lora.training.sampler import ExampleSampler
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-
-PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "semantic-router-lora")
-
-
-def train(recipe: Recipe, output: Path) -> str:
-    """Train an adapter and write its folder.
-
-    Args:
-        recipe: what to train, on what.
-        output: folder to create; if it exists, it must be empty.
-
-    Returns:
-        One sentence on what the folder was proven to hold, see `verify_adapter`.
-
-    Raises:
-        DataError: if a file cannot be used, or the output is not empty.
-        BaseModelError: if the base cannot be found.
-        AdapterMismatchError: if the folder, loaded afresh, is not what was trained.
-        MissingExtraError: without the extra ``train``.
-    """
-    require("sentence_transformers", "train")
-    require("datasets", "train")
-    require("accelerate", "train")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise DataError(f"{output} exists and is not empty: choose another folder or remove it")
-    triplets = [triplet for file in recipe.train for triplet in read_triplets(Path(file))]
-    base = resolve_base(recipe.base)
-    # Until it is proven, the adapter lies beside the place where it is asked for.
-    unproven = output.with_name(output.name + ".unproven")
-    shutil.rmtree(unproven, ignore_errors=True)
-    unproven.mkdir(parents=True)
-    from transformers import set_seed
-
-    set_seed(recipe.seed)  # before the adapter's random initial weights are drawn
-    model = _adapted_model(recipe, base)
-    started = time.monotonic()
-    trainer = _trainer(recipe, model, triplets, unproven)
-    trainer.train()
-    seconds = time.monotonic() - started
-    _interpolate(model, recipe.interpolation)
-    shutil.rmtree(unproven / "checkpoints", ignore_errors=True)
-    _write_folder(recipe, base, model, unproven)
-    _write_json(unproven / layout.TRAINING_HISTORY, trainer.state.log_history)
-    _write_json(unproven / layout.TRAINING_INFO, _info(recipe, base, triplets, trainer, seconds))
-    proof = verify_adapter(unproven, _probe_vectors(model))
-    unproven.rename(output)
-    return proof
-
-
-def _interpolate(model: SentenceTransformer, share: float) -> None:
-    """Keep a share of the update, in the running model and in what is going to be written."""
-    from peft.tuners.lora import LoraLayer
-
-    encoder: Any = model[0].model
-    for module in encoder.modules():
-        if isinstance(module, LoraLayer):
-            module.scale_layer(share)
-    config = encoder.peft_config["default"]
-    scaled = config.lora_alpha * share
-    config.lora_alpha = int(scaled) if scaled == int(scaled) else scaled
-
-
-def _probe_vectors(model: SentenceTransformer) -> NDArray[np.float32]:
-    model.eval()
-    vectors: NDArray[np.float32] = model.encode(list(PROBES), normalize_embeddings=True)
-    return vectors
-
-
-def _adapted_model(recipe: Recipe, base: BaseModel) -> SentenceTransformer:
-    from peft import LoraConfig
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(base.folder), device=_device())
-    model.max_seq_length = recipe.max_seq_length
-    model.add_adapter(
-        LoraConfig(
-            r=recipe.r,
-            lora_alpha=recipe.lora_alpha,
-            lora_dropout=recipe.lora_dropout,
-            target_modules=list(recipe.target_modules),
-            # BERT's pooler is called dense as well, and sentence vectors do not pass it
-            exclude_modules=["pooler.dense"],
-            task_type="FEATURE_EXTRACTION",
+
+class AdapterTrainer(SentenceTransformerTrainer):
+    """Keeps the adapter alone in its checkpoints, and exactly."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C stopped the run."""
+        callbacks = self.callback_handler.callbacks
+        return any(isinstance(item, RunCallback) and item.interrupted for item in callbacks)
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Leave it out: the folder's card is not sentence-transformers'."""
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(str(output_dir or self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_weights(self.model, folder)
+
+    def _load_from_checkpoint(  # type: ignore[override]  # as sentence-transformers has it
+        self, checkpoint_path: str
+    ) -> None:
+        read_weights(self.model, Path(checkpoint_path))
+
+
+class RunCallback(TrainerCallback):
+    """Marks whole checkpoints; on the first Ctrl-C, lets the step end and writes one."""
+
+    interrupted = False
+    _before: Any = None
+
+    def on_train_begin(self, *args: Any, **others: Any) -> None:
+        """Take over Ctrl-C, which only the main thread may."""
+
+        def stop(*signal_and_frame: Any) -> None:
+            self.interrupted = True
+            signal.signal(signal.SIGINT, self._before)  # a second one stops at once
+
+        if args[0].world_size > 1:  # torchrun stops its processes, one here, one there
+            return
+        try:
+            self._before = signal.signal(signal.SIGINT, stop)
+        except ValueError:  # another thread
+            return
+
+    def on_train_end(self, *args: Any, **others: Any) -> None:
+        """Give Ctrl-C back."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Stop between two steps."""
+        if self.interrupted:
+            control.should_save = control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """All files of the checkpoint are written."""
+        if state.is_world_process_zero:
+            checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            (checkpoint / COMPLETE).touch()
+
+
+def make_trainer(
+    recipe: Recipe, model: SentenceTransformer, examples: Sequence[Example], checkpoints: Path
+) -> AdapterTrainer:
+    """A trainer that is ready to train.
+
+    Raises:
+        DataError: if a dev file cannot be used, or several processes would share less than a batch.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if recipe.batch_size % processes or (processes > 1 and len(examples) < recipe.batch_size):
+        raise DataError(
+            f"{processes} processes cannot share batches of {recipe.batch_size} of "
+            f"{len(examples)} rows: batch_size must be a multiple of the processes, and there must "
+            f"be a whole batch"
         )
+    dataset, texts, domains = _dataset(recipe, examples)
+    strategy = {"strategy": "epoch"} if not recipe.checkpoint_steps else {"strategy": "steps"}
+    sampler = functools.partial(
+        ExampleSampler, texts=texts, domains=domains, domain_exponent=recipe.domain_exponent
     )
-    return model
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _trainer(
-    recipe: Recipe, model: SentenceTransformer, triplets: list[Triplet], output: Path
-) -> SentenceTransformerTrainer:
-    import torch
-    from datasets import Dataset
-    from sentence_transformers import (
-        SentenceTransformerTrainer,
-        SentenceTransformerTrainingArguments,
-    )
-    from sentence_transformers.sentence_transformer.training_args import BatchSamplers
-
-    from semantic_router_lora.training.loss import CacheLoss
-
-    columns = (
-        ("anchor", "positive", "negative") if recipe.hard_negatives else ("anchor", "positive")
-    )
-    dataset = Dataset.from_dict(
-        {name: [getattr(t, name) for t in triplets] for name in columns}
-        | {"label": _group_numbers(triplets)}
-    )
-    steps = math.ceil(len(triplets) / recipe.batch_size) * recipe.epochs
+    steps = len(texts) / recipe.batch_size * recipe.epochs
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(output / "checkpoints"),
+        output_dir=str(checkpoints),
         num_train_epochs=recipe.epochs,
+        # of all processes: each takes its part of it, so that their number changes nothing
         per_device_train_batch_size=recipe.batch_size,
+        accelerator_config={"split_batches": True},
+        dataloader_drop_last=processes > 1,
+        ddp_find_unused_parameters=False,
+        # a batch's texts make several forward passes, and processes need not make as many
+        ddp_broadcast_buffers=False,
+        batch_sampler=sampler,
         learning_rate=recipe.learning_rate,
         # a share below 1; the first step of a warm-up has no learning rate, so none in short runs
         warmup_steps=recipe.warmup_ratio if steps * recipe.warmup_ratio >= 1 else 0,
-        batch_sampler=BatchSamplers.NO_DUPLICATES,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+        bf16=has_fast_bf16(),
+        use_cpu=device() == "cpu",
         seed=recipe.seed,
-        logging_steps=50,
-        save_strategy="no",
+        logging_steps=10,
+        save_strategy=strategy["strategy"],
+        save_steps=recipe.checkpoint_steps or 500,
+        eval_strategy=strategy["strategy"] if recipe.dev else "no",
+        eval_steps=recipe.checkpoint_steps or None,
+        metric_for_best_model=f"eval_{SCORE}" if recipe.dev else None,
+        greater_is_better=True if recipe.dev else None,
+        save_total_limit=2,
         report_to="none",
     )
-    return SentenceTransformerTrainer(
+    trainer = AdapterTrainer(
         model=model,
         args=arguments,
         train_dataset=dataset,
-        loss=CacheLoss(
+        loss=_loss(recipe, model),
+        evaluator=DevEvaluator(recipe.dev) if recipe.dev else None,
+        callbacks=[RunCallback()],
+    )
+    # of the training texts alone: dev is measured as the adapter is going to be used
+    length = model.max_seq_length or recipe.max_seq_length
+    trainer.data_collator.max_length = min(recipe.max_seq_length, length)
+    return trainer
+
+
+def _loss(recipe: Recipe, model: SentenceTransformer) -> torch.nn.Module:
+    loss: torch.nn.Module
+    if recipe.loss == "cosent":
+        loss = CoSENTLoss(model, scale=recipe.scale)
+    elif recipe.loss == "online_contrastive":
+        loss = OnlineContrastiveLoss(model, margin=recipe.negative_margin)
+    else:
+        loss = CacheLoss(
             model,
             scale=recipe.scale,
             contrastive_weight=recipe.contrastive_weight,
             negative_margin=recipe.negative_margin,
             distillation_weight=recipe.distillation_weight,
-        ),
-    )
+            guide_margin=recipe.guide_margin,
+        )
+    return loss
 
 
-def _group_numbers(triplets: list[Triplet]) -> list[int]:
-    """A number for each group; a triplet without one is a group of its own."""
-    numbers: dict[tuple[str, str] | int, int] = {}
-    keys = [
-        (t.domain or "", t.group) if t.group else position for position, t in enumerate(triplets)
+def _dataset(
+    recipe: Recipe, examples: Sequence[Example]
+) -> tuple[Dataset, list[tuple[str, ...]], list[str]]:
+    """The columns that the loss reads, and of each row its texts and its domain."""
+    if recipe.loss == "cache":
+        width = max(len(example.negatives) for example in examples)
+        columns: dict[str, list[Any]] = {
+            "anchor": [example.anchor for example in examples],
+            "positive": [example.positive or "" for example in examples],
+        }
+        for number in range(width):
+            columns[f"negative_{number + 1}"] = [
+                example.negatives[number] if number < len(example.negatives) else ""
+                for example in examples
+            ]
+        columns["label"] = [
+            [example.group, int(example.positive is not None), len(example.negatives)]
+            for example in examples
+        ]
+        texts, domains = [e.texts for e in examples], [e.domain for e in examples]
+        return Dataset.from_dict(columns), texts, domains
+    pairs = [
+        (example.anchor, other, label, example.domain)
+        for example in examples
+        for other, label in (
+            *(((example.positive, 1.0),) if example.positive else ()),
+            *((negative, 0.0) for negative in example.negatives),
+        )
     ]
-    return [numbers.setdefault(key, len(numbers)) for key in keys]
-
-
-def _write_folder(
-    recipe: Recipe, base: BaseModel, model: SentenceTransformer, output: Path
-) -> None:
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
-    encoder: Any = model[0].model
-    config = encoder.peft_config["default"]
-    config.base_model_name_or_path = base.name
-    config.inference_mode = True
-    config.save_pretrained(str(output))
-    # Keys as PeftModel writes them, so that any release of peft reads the file.
-    state = get_peft_model_state_dict(encoder, save_embedding_layers=False)
-    prefix = "base_model.model."
-    save_file(
-        {
-            key if key.startswith(prefix) else prefix + key: tensor.detach()
-            .float()
-            .cpu()
-            .contiguous()
-            for key, tensor in state.items()
-        },
-        output / layout.WEIGHTS,
-        metadata={"format": "pt"},
-    )
-    for name in (layout.TOKENIZER, layout.TOKENIZER_CONFIG):
-        if (base.folder / name).is_file():
-            (output / name).write_bytes((base.folder / name).read_bytes())
-
-
-def _info(
-    recipe: Recipe,
-    base: BaseModel,
-    triplets: list[Triplet],
-    trainer: SentenceTransformerTrainer,
-    seconds: float,
-) -> dict[str, Any]:
-    import torch
-
-    return {
-        "name": recipe.name,
-        "base_model": base.name,
-        "base_model_sha256": base.weights_sha256,
-        # file names only: where they lay says nothing to others
-        "recipe": {
-            **recipe.to_dict(),
-            "train": [Path(file).name for file in recipe.train],
-        },
-        "data": {
-            "triplets": len(triplets),
-            "domains": dict(Counter(t.domain or "unknown" for t in triplets)),
-            "sources": dict(Counter(t.source or "unknown" for t in triplets)),
-            "sha256": {Path(file).name: file_sha256(Path(file)) for file in recipe.train},
-        },
-        "trainable_parameters": sum(
-            p.numel() for p in trainer.model.parameters() if p.requires_grad
-        ),
-        "steps": trainer.state.global_step,
-        "seconds": round(seconds, 1),
-        "hardware": {
-            "device": str(trainer.args.device),
-            "threads": torch.get_num_threads(),
-            "machine": platform.machine(),
-        },
-        "versions": {name: version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-    }
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    first, second, label, domain = zip(*pairs, strict=True)
+    columns = {"first": list(first), "second": list(second), "label": list(label)}
+    # these losses compare pairs, not texts: an anchor may stand in two of them
+    return Dataset.from_dict(columns), [(f"{n}",) for n in range(len(pairs))], list(domain)

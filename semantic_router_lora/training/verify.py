@@ -23,19 +23,20 @@ _TOLERANCE = 1e-5
 _SCRIPT = """
 import json, sys
 from semantic_router_lora import Embedder
-embedder = Embedder(adapter=sys.argv[1], device="cpu")
-base = Embedder(embedder.reference.partition("+lora:")[0], device="cpu")
+embedder = Embedder(sys.argv[3], sys.argv[1], device="cpu")
+base = Embedder(sys.argv[3], device="cpu")
 texts = json.loads(sys.argv[2])
 print(json.dumps([embedder.encode(texts).tolist(), base.encode(texts).tolist()]))
 """
 
 
-def verify_adapter(folder: Path, trained: NDArray[np.float32]) -> str:
+def verify_adapter(folder: Path, trained: NDArray[np.float32], base_folder: Path) -> str:
     """Load the folder in a fresh process and compare its vectors with the trainer's and the base's.
 
     Args:
         folder: the adapter folder.
         trained: float32 (len(PROBES), dim), the trainer's own vectors of `PROBES`.
+        base_folder: where the base lies that it was trained on.
 
     Returns:
         One sentence with both differences.
@@ -44,7 +45,7 @@ def verify_adapter(folder: Path, trained: NDArray[np.float32]) -> str:
         AdapterMismatchError: if the vectors are not the trainer's, or are the base's.
     """
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(folder), json.dumps(PROBES)],
+        [sys.executable, "-c", _SCRIPT, str(folder), json.dumps(PROBES), str(base_folder)],
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,118 @@
+"""Training rows of every shape: pairs, triplets with one or several negatives, labelled pairs."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semantic_router_lora.data.pairs import labelled_pair
+from semantic_router_lora.data.triplets import file_rows, named_fields, text_field
+from semantic_router_lora.errors import DataError
+from semantic_router_lora.training.recipe import Recipe
+
+_NUMBERED = re.compile(r"negative_\d+")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text, at most one paraphrase of it, and any number of near misses.
+
+    Attributes:
+        anchor: a question.
+        positive: the same question in other words, if there is one.
+        negatives: questions that need another answer.
+        group: number of the questions that are not to be taken for different ones.
+        domain: such as ``medical``; empty if none is named.
+        source: where the row comes from; empty if none is named.
+    """
+
+    anchor: str
+    positive: str | None
+    negatives: tuple[str, ...]
+    group: int
+    domain: str
+    source: str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text of the row."""
+        return (self.anchor, *((self.positive,) if self.positive else ()), *self.negatives)
+
+
+def read_examples(recipe: Recipe) -> list[Example]:
+    """Read all training files of a recipe, as often as it says.
+
+    A row is a triplet (``anchor``, ``positive``, ``negative``, or ``negative_1``, ``negative_2``
+    and so on), a pair (``anchor`` and ``positive``), or a labelled pair (as `read_pairs` reads
+    them): of label 1 it is a pair, of label 0 an anchor with a negative.
+
+    Raises:
+        DataError: if a file cannot be used, with the line; if nothing is left to train on; or if
+            the loss needs near misses and there are none.
+    """
+    groups: dict[tuple[str, str], int] = {}
+    examples = []
+    for entry in recipe.train:
+        rows = _read(Path(entry.file), recipe.hard_negatives, groups)
+        if entry.limit is not None and entry.limit < len(rows):
+            # keyed by the file, so that one file's draw does not move another's
+            draw = random.Random(f"{recipe.seed}/{Path(entry.file).name}")
+            chosen = sorted(draw.sample(range(len(rows)), entry.limit))
+            rows = [rows[number] for number in chosen]
+        examples += rows * entry.repeat
+    if not examples:
+        raise DataError(
+            "no row is left to train on: hard_negatives is false and none has a positive"
+        )
+    if recipe.contrastive_weight or recipe.loss != "cache":
+        _require_negatives(recipe, examples)
+    return examples
+
+
+def _require_negatives(recipe: Recipe, examples: Sequence[Example]) -> None:
+    """Without them these losses pull everything together, and nothing apart."""
+    if recipe.hard_negatives and not any(example.negatives for example in examples):
+        what = "contrastive_weight" if recipe.loss == "cache" else f"loss: {recipe.loss}"
+        raise DataError(f"{what} needs near misses, and no training row has a negative")
+
+
+def _read(path: Path, hard_negatives: bool, groups: dict[tuple[str, str], int]) -> list[Example]:
+    rows = [
+        _example(row, f"{path}:{number}", hard_negatives, groups) for number, row in file_rows(path)
+    ]
+    if not rows:
+        raise DataError(f"{path}: holds no rows")
+    return [row for row in rows if row.positive or row.negatives]
+
+
+def _example(
+    row: Any, where: str, hard_negatives: bool, groups: dict[tuple[str, str], int]
+) -> Example:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object, got {type(row).__name__}")
+    named = named_fields(row)
+    if "anchor" in named:
+        anchor = text_field(named, "anchor", where)
+        positive: str | None = text_field(named, "positive", where)
+        keys = [key for key in named if key == "negative" or _NUMBERED.fullmatch(key)]
+        # columns of a table are empty where a row has fewer negatives than others
+        negatives = tuple(text_field(named, key, where) for key in keys if named[key])
+    else:
+        pair = labelled_pair(row, where)
+        anchor, positive = pair.first, pair.second if pair.same else None
+        negatives = () if pair.same else (pair.second,)
+    domain, source, group = (str(named.get(name) or "") for name in ("domain", "source", "group"))
+    # a row without a group is a group of its own
+    key = (domain, group) if group else ("", f"\0{len(groups)}")
+    return Example(
+        anchor,
+        positive,
+        negatives if hard_negatives else (),
+        groups.setdefault(key, len(groups)),
+        domain,
+        source,
+    )

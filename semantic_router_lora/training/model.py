@@ -1,0 +1,92 @@
+"""The model that is trained: a base with an adapter in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from semantic_router_lora.base_models import BaseModel
+from semantic_router_lora.training.recipe import Recipe
+from semantic_router_lora.training.targets import POOLER, find_targets
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from torch import nn
+
+
+def adapted_model(recipe: Recipe, base: BaseModel, device: str) -> SentenceTransformer:
+    """The base with a new adapter, whose weights follow from the recipe's seed.
+
+    Raises:
+        DataError: if the recipe's target_modules are not those of the base.
+    """
+    from peft import LoraConfig
+    from sentence_transformers import SentenceTransformer
+    from transformers import set_seed
+
+    model = SentenceTransformer(str(base.folder), device=device)
+    encoder: Any = model[0].model
+    targets = find_targets(encoder, recipe.target_modules)
+    if recipe.base_dropout is not None:
+        _set_dropout(encoder, recipe.base_dropout)
+    set_seed(recipe.seed)
+    model.add_adapter(
+        LoraConfig(
+            r=recipe.r,
+            lora_alpha=recipe.lora_alpha,
+            lora_dropout=recipe.lora_dropout,
+            target_modules=targets,
+            exclude_modules=POOLER,
+            task_type="FEATURE_EXTRACTION",
+        )
+    )
+    return model
+
+
+def _set_dropout(base: nn.Module, share: float) -> None:
+    from torch import nn
+
+    for module in base.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        for name in ("dropout_prob", "attention_dropout"):  # kept as a number by attention layers
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, share)
+
+
+def trainable_parameters(model: SentenceTransformer) -> int:
+    """How many numbers are trained."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def interpolate(model: SentenceTransformer, share: float) -> None:
+    """Keep a share of the update, in the running model and in what is going to be written."""
+    from peft.tuners.lora import LoraLayer
+
+    encoder: Any = model[0].model
+    for module in encoder.modules():
+        if isinstance(module, LoraLayer):
+            module.scale_layer(share)
+    config = encoder.peft_config["default"]
+    scaled = config.lora_alpha * share
+    config.lora_alpha = int(scaled) if scaled == int(scaled) else scaled
+
+
+def device() -> str:
+    """Where to train: a GPU if there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def has_fast_bf16() -> bool:
+    """Whether the hardware computes matrix products of bfloat16 in units of its own.
+
+    Of CPUs those with AMX do; with AVX-512 alone a step of training was measured to be slower than
+    in float32.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    check = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return bool(check())

@@ -1,0 +1,170 @@
+"""From a recipe to an adapter folder that is proven to hold what was trained."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from semantic_router_lora.adapters import layout
+from semantic_router_lora.base_models import BaseModel, file_sha256, resolve_base
+from semantic_router_lora.errors import DataError, require
+from semantic_router_lora.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from semantic_router_lora.training.examples import Example
+    from semantic_router_lora.training.trainer import AdapterTrainer
+
+PACKAGES = ("torch", "transformers", "peft", "sentence-transformers", "semantic-router-lora")
+EXTRA = ("sentence_transformers", "datasets", "accelerate", "matplotlib")
+
+
+class Interrupted(Exception):  # noqa: N818  (no error: it was asked for)
+    """The run was stopped between two steps, and its last checkpoint is written."""
+
+
+def find_base(recipe: Recipe, folder: Path | None) -> BaseModel:
+    """The recipe's base, or what a folder holds in its place, under the recipe's name.
+
+    Raises:
+        BaseModelError: if it cannot be found.
+    """
+    if folder is None:
+        return resolve_base(recipe.base)
+    return replace(resolve_base(str(folder)), name=recipe.base)
+
+
+def train(
+    recipe: Recipe, output: Path, *, base_folder: Path | None = None, resume: bool = False
+) -> str:
+    """Train an adapter and write its folder.
+
+    Until it is proven, all of the run lies in ``<output>.unproven``. Of several processes, as
+    torchrun starts them, the first one writes.
+
+    Args:
+        recipe: what to train, on what.
+        output: folder to create; if it exists, it must be empty.
+        base_folder: where the base lies, if not where its name leads.
+        resume: go on with an unfinished run of the same recipe, if there is one.
+
+    Returns:
+        One sentence on what the folder was proven to hold, see `verify_adapter`; empty in every
+        process but the first.
+
+    Raises:
+        DataError: if a file cannot be used, the output is not empty, or an unfinished run stands
+            in the way.
+        BaseModelError: if the base cannot be found.
+        AdapterMismatchError: if the folder, loaded afresh, is not what was trained.
+        Interrupted: after Ctrl-C.
+        MissingExtraError: without the extra ``train``.
+    """
+    for module in EXTRA:
+        require(module, "train")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise DataError(f"{output} exists and is not empty: choose another folder or remove it")
+    from semantic_router_lora.training.checkpoints import UnfinishedRun
+    from semantic_router_lora.training.examples import read_examples
+    from semantic_router_lora.training.model import adapted_model, device, interpolate
+    from semantic_router_lora.training.processes import first_does, is_first
+    from semantic_router_lora.training.trainer import make_trainer
+
+    examples = read_examples(recipe)
+    base = find_base(recipe, base_folder)
+    data = {Path(entry.file).name: file_sha256(Path(entry.file)) for entry in recipe.train}
+    model = adapted_model(recipe, base, device())
+    unfinished = UnfinishedRun(output, {"recipe": recipe.to_dict(), "data": data})
+    trainer = make_trainer(recipe, model, examples, unfinished.checkpoints)
+    checkpoint = first_does(lambda: unfinished.start(resume=resume))
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = time.monotonic() - started
+    if trainer.interrupted:
+        raise Interrupted(f"step {trainer.state.global_step} of {trainer.state.max_steps}")
+    if not is_first():
+        return ""
+    best_step = _keep_best(trainer, model)
+    interpolate(model, recipe.interpolation)
+    info = _info(recipe, base, examples, data, trainer, seconds) | {"best_step": best_step}
+    return _write(base, model, trainer, unfinished, output, info)
+
+
+def _keep_best(trainer: AdapterTrainer, model: SentenceTransformer) -> int:
+    """Put the weights that were best on dev into the model; without dev, the last ones stay."""
+    from semantic_router_lora.training.adapter_files import read_weights
+
+    state = trainer.state
+    if state.best_model_checkpoint is None:
+        return int(state.global_step)
+    read_weights(model, Path(state.best_model_checkpoint))
+    return int(Path(state.best_model_checkpoint).name.rpartition("-")[2])
+
+
+def _write(
+    base: BaseModel,
+    model: SentenceTransformer,
+    trainer: AdapterTrainer,
+    unfinished: Any,
+    output: Path,
+    info: dict[str, Any],
+) -> str:
+    from semantic_router_lora.training.adapter_files import write_folder, write_json
+    from semantic_router_lora.training.plot import plot_history
+    from semantic_router_lora.training.verify import PROBES, verify_adapter
+
+    folder = unfinished.folder
+    history = trainer.state.log_history
+    write_folder(base, model, folder)
+    write_json(folder / layout.TRAINING_HISTORY, history)
+    write_json(folder / layout.TRAINING_INFO, info)
+    plot_history(history, folder / layout.TRAINING_PLOT, info["best_step"])
+    model.eval()
+    trained = model.encode(list(PROBES), normalize_embeddings=True, show_progress_bar=False)
+    proof = verify_adapter(folder, trained, base.folder)
+    unfinished.finish(output)
+    return proof
+
+
+def _info(
+    recipe: Recipe,
+    base: BaseModel,
+    examples: list[Example],
+    data: dict[str, str],
+    trainer: AdapterTrainer,
+    seconds: float,
+) -> dict[str, Any]:
+    import torch
+
+    from semantic_router_lora.training.model import trainable_parameters
+
+    return {
+        "name": recipe.name,
+        "base_model": base.name,
+        "base_model_sha256": base.weights_sha256,
+        "recipe": recipe.to_dict(),
+        "data": {
+            "rows": len(examples),
+            "domains": dict(Counter(example.domain or "unknown" for example in examples)),
+            "sources": dict(Counter(example.source or "unknown" for example in examples)),
+            "sha256": data,
+        },
+        "trainable_parameters": trainable_parameters(trainer.model),
+        "steps": trainer.state.global_step,
+        "seconds": round(seconds, 1),
+        "hardware": {
+            "device": str(trainer.args.device),
+            "processes": trainer.args.world_size,
+            "threads": torch.get_num_threads(),
+            "bf16": trainer.args.bf16,
+            "machine": platform.machine(),
+        },
+        "versions": {name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+    }

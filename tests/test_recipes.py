@@ -1,0 +1,223 @@
+"""Recipes, the rows that they name, and how rows come together in batches."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from semantic_router_lora.base_models import DEFAULT_BASE
+from semantic_router_lora.errors import DataError
+from semantic_router_lora.training.examples import read_examples
+from semantic_router_lora.training.recipe import Recipe, TrainFile, load_recipe
+
+RECIPE = "name: tiny\ntrain: [rows.jsonl]\n"
+RECIPES = Path(__file__).parents[1] / "training" / "recipes"
+
+
+def test_recipe_defaults_are_the_documented_ones(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPE)
+    recipe = load_recipe(path)
+    assert (recipe.r, recipe.lora_alpha, recipe.target_modules) == (8, 16, "query+value")
+    assert (recipe.scale, recipe.epochs, recipe.base) == (20.0, 1.0, DEFAULT_BASE)
+    assert recipe.train == (TrainFile(str(tmp_path / "rows.jsonl")),)
+
+
+def test_paths_start_at_the_recipe_and_its_record_names_files_only(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "name: x\ntrain: [{file: ../a/rows.jsonl, limit: 5, repeat: 2}]\ndev: [d/x.dev.jsonl]\n"
+        "target_modules: [query]\nguide_margin: 0\n"
+    )
+    recipe = load_recipe(path)
+    assert recipe.train[0].file == str(tmp_path / "../a/rows.jsonl")
+    assert recipe.dev == (str(tmp_path / "d/x.dev.jsonl"),)
+    assert (recipe.target_modules, recipe.guide_margin) == (("query",), 0.0)
+    record = recipe.to_dict()
+    assert record["train"] == [{"file": "rows.jsonl", "limit": 5, "repeat": 2}]
+    assert record["dev"] == ["x.dev.jsonl"]
+    assert str(tmp_path) not in json.dumps(record)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n", "expected a mapping"),
+        ("a: [", "cannot be read"),
+        ("train: [a]\n", "'name'.*missing"),
+        (RECIPE + "learnig_rate: 1\n", r"unknown keys \['learnig_rate'\]"),
+        (RECIPE + "1: 1\n", r"unknown keys \['1'\]"),
+        (RECIPE + "r: '8'\n", "r is '8', expected int"),
+        (RECIPE + "r: true\n", "r is True, expected int"),
+        (RECIPE + "r: 0\n", "r is 0, expected more than 0"),
+        (RECIPE + "scale: .nan\n", "scale is nan, expected more than 0"),
+        (RECIPE + "lora_dropout: 1\n", "lora_dropout is 1.0, expected from 0 to less than 1"),
+        (RECIPE + "guide_margin: no\n", "guide_margin is False, expected float or None"),
+        (RECIPE + "target_modules: 3\n", "target_modules is 3, expected str or a list of texts"),
+        (RECIPE + "target_modules: [3]\n", "expected a list of texts"),
+        (RECIPE + "loss: mnr\n", "loss is 'mnr', expected one of cache, cosent"),
+        (RECIPE + "loss: cosent\ncontrastive_weight: 1\n", "is a part of loss: cache"),
+        (RECIPE + "loss: cosent\nhard_negatives: false\n", "needs hard_negatives"),
+        ("name: x\ntrain: rows.jsonl\n", "train is 'rows.jsonl', expected a list of files"),
+        ("name: x\ntrain: []\n", "train names no file"),
+        ("name: x\ntrain: [{file: a, limit: 0}]\n", "limit is 0, expected more than 0"),
+        ("name: x\ntrain: [{limit: 3}]\n", "'file'.*missing"),
+        ("name: x\ntrain: [{file: a, weight: 3}]\n", r"unknown keys \['weight'\]"),
+    ],
+)
+def test_bad_recipes(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_recipes_load_and_choose_by_dev_alone(path):
+    recipe = load_recipe(path)
+    assert recipe.name
+    assert not [entry.file for entry in recipe.train if ".test." in entry.file]
+    assert all(file.endswith(".dev.jsonl") and Path(file).is_file() for file in recipe.dev)
+
+
+def rows_file(folder: Path, *rows: object, name: str = "rows.jsonl") -> Path:
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def recipe_of(*files: Path, **changes: object) -> Recipe:
+    recipe = Recipe("x", tuple(TrainFile(str(file)) for file in files))
+    return replace(recipe, **changes)  # type: ignore[arg-type]
+
+
+ROWS = [
+    {"anchor": "a", "positive": "b", "negative": "c", "group": "g", "domain": "law"},
+    {"anchor": "d", "positive": "e", "negative_1": "f", "negative_2": "g", "negative_3": ""},
+    {"anchor": "h", "positive": "i", "group": "g", "domain": "law"},
+    {"question1": "j", "question2": "k", "label": 1},
+    {"a": "l", "b": "m", "label": 0},
+]
+
+
+def test_rows_of_every_shape(tmp_path):
+    examples = read_examples(recipe_of(rows_file(tmp_path, *ROWS)))
+    assert [(e.anchor, e.positive, e.negatives) for e in examples] == [
+        ("a", "b", ("c",)),
+        ("d", "e", ("f", "g")),
+        ("h", "i", ()),
+        ("j", "k", ()),
+        ("l", None, ("m",)),
+    ]
+    groups = [example.group for example in examples]
+    assert groups[0] == groups[2]
+    assert len(set(groups)) == 4
+
+
+def test_groups_belong_to_a_domain(tmp_path):
+    rows = [
+        {"anchor": str(n), "positive": "b", "group": "g", "domain": domain}
+        for n, domain in enumerate(["law", "medical", "law"])
+    ]
+    first, second, third = read_examples(recipe_of(rows_file(tmp_path, *rows)))
+    assert first.group == third.group != second.group
+
+
+def test_without_hard_negatives_only_pairs_are_left(tmp_path):
+    examples = read_examples(recipe_of(rows_file(tmp_path, *ROWS), hard_negatives=False))
+    assert [(e.anchor, e.negatives) for e in examples] == [(n, ()) for n in "adhj"]
+
+
+def test_limits_and_repeats(tmp_path):
+    path = rows_file(tmp_path, *({"anchor": f"a{n}", "positive": f"b{n}"} for n in range(50)))
+    recipe = Recipe("x", (TrainFile(str(path), limit=10, repeat=2),))
+    drawn = [example.anchor for example in read_examples(recipe)]
+    assert len(drawn) == 20
+    assert drawn[:10] == drawn[10:]
+    assert drawn == [example.anchor for example in read_examples(recipe)]
+    assert drawn != [example.anchor for example in read_examples(replace(recipe, seed=1))]
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "message"),
+    [
+        ([], {}, "rows.jsonl:1: expected an object"),
+        ({"anchor": "a"}, {}, "rows.jsonl:1: no field 'positive'"),
+        ({"anchor": "a", "positive": 3}, {}, "field 'positive' is 3, expected a text"),
+        ({"anchor": "a", "positive": "b", "negative_1": 3}, {}, "field 'negative_1' is 3"),
+        ({"a": "x", "b": "y", "label": 0.5}, {}, "label is 0.5, expected 1 or 0"),
+        ({"a": "x", "b": "y", "label": 0}, {"hard_negatives": False}, "no row is left"),
+        ({"anchor": "a", "positive": "b"}, {"contrastive_weight": 1.0}, "needs near misses"),
+        ({"anchor": "a", "positive": "b"}, {"loss": "cosent"}, "needs near misses"),
+    ],
+)
+def test_bad_rows(tmp_path, row, changes, message):
+    with pytest.raises(DataError, match=message):
+        read_examples(recipe_of(rows_file(tmp_path, row), **changes))
+
+
+def sampler_of(texts, domains=None, *, batch_size=4, exponent=1.0, drop_last=False, seed=0):
+    pytest.importorskip("sentence_transformers")
+    from semantic_router_lora.training.sampler import ExampleSampler
+
+    return ExampleSampler(
+        range(len(texts)),
+        batch_size,
+        drop_last,
+        texts=texts,
+        domains=domains or ["x"] * len(texts),
+        domain_exponent=exponent,
+        seed=seed,
+    )
+
+
+def test_every_row_comes_once_an_epoch_in_another_order():
+    sampler = sampler_of([(f"a{n}", f"b{n}") for n in range(30)])
+    epochs = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert [len(batch) for batch in batches] == [4] * 7 + [2]
+        assert len(sampler) == 8
+        assert sorted(row for batch in batches for row in batch) == list(range(30))
+        epochs.append(batches)
+    assert epochs[0] == epochs[2] != epochs[1]
+
+
+def test_no_text_stands_twice_in_a_batch():
+    texts = [(f"a{n % 6}", f"B{n // 2}") for n in range(48)]
+    sampler = sampler_of(texts, batch_size=6)
+    batches = list(sampler)
+    assert sum(map(len, batches)) == 48
+    for batch in batches:
+        standing = [text for row in batch for text in texts[row]]
+        assert len(set(standing)) == len(standing)
+
+
+def test_a_text_in_every_row_needs_a_batch_for_each():
+    assert sorted(map(len, sampler_of([("same", str(n)) for n in range(5)]))) == [1] * 5
+
+
+def test_processes_get_whole_batches_only():
+    sampler = sampler_of([(str(n),) for n in range(11)], drop_last=True)
+    assert [len(batch) for batch in sampler] == [4, 4]
+
+
+def test_domains_are_drawn_in_the_shares_asked_for():
+    domains = ["big"] * 90 + ["small"] * 10
+    texts = [(str(n),) for n in range(100)]
+
+    def drawn(exponent: float) -> Counter[int]:
+        return Counter(
+            row for batch in sampler_of(texts, domains, exponent=exponent) for row in batch
+        )
+
+    even = drawn(0.0)
+    assert sum(even[row] for row in range(90)) == sum(even[row] for row in range(90, 100)) == 50
+    assert {even[row] for row in range(90, 100)} == {5}
+    assert max(even[row] for row in range(90)) == 1
+    assert sum(drawn(0.5)[row] for row in range(90)) == 75
