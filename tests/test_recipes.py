@@ -59,6 +59,7 @@ def test_paths_start_at_the_recipe_and_its_record_names_files_only(tmp_path):
         (RECIPE + "guide_margin: no\n", "guide_margin is False, expected float or None"),
         (RECIPE + "target_modules: 3\n", "target_modules is 3, expected str or a list of texts"),
         (RECIPE + "target_modules: [3]\n", "expected a list of texts"),
+        (RECIPE + "skip_traps: [rolle]\n", "skip_traps names rolle, expected some of aspect"),
         (RECIPE + "loss: mnr\n", "loss is 'mnr', expected one of cache, cosent"),
         (RECIPE + "loss: cosent\ncontrastive_weight: 1\n", "is a part of loss: cache"),
         (RECIPE + "loss: cosent\nhard_negatives: false\n", "needs hard_negatives"),
@@ -130,6 +131,12 @@ def test_groups_belong_to_a_domain(tmp_path):
 def test_without_hard_negatives_only_pairs_are_left(tmp_path):
     examples = read_examples(recipe_of(rows_file(tmp_path, *ROWS), hard_negatives=False))
     assert [(e.anchor, e.negatives) for e in examples] == [(n, ()) for n in "adhj"]
+
+
+def test_near_misses_of_skipped_traps_are_left_out(tmp_path):
+    rows = [ROWS[0] | {"anchor": "x", "trap": "role"}, ROWS[0] | {"trap": "number"}]
+    first, second = read_examples(recipe_of(rows_file(tmp_path, *rows), skip_traps=("role",)))
+    assert (first.positive, first.negatives, second.negatives) == ("b", (), ("c",))
 
 
 def test_limits_and_repeats(tmp_path):

@@ -57,7 +57,7 @@ def read_examples(recipe: Recipe) -> list[Example]:
     groups: dict[tuple[str, str], int] = {}
     examples = []
     for entry in recipe.train:
-        rows = _read(Path(entry.file), recipe.hard_negatives, groups)
+        rows = _read(Path(entry.file), recipe, groups)
         if entry.limit is not None and entry.limit < len(rows):
             # keyed by the file, so that one file's draw does not move another's
             draw = random.Random(f"{recipe.seed}/{Path(entry.file).name}")
@@ -80,18 +80,14 @@ def _require_negatives(recipe: Recipe, examples: Sequence[Example]) -> None:
         raise DataError(f"{what} needs near misses, and no training row has a negative")
 
 
-def _read(path: Path, hard_negatives: bool, groups: dict[tuple[str, str], int]) -> list[Example]:
-    rows = [
-        _example(row, f"{path}:{number}", hard_negatives, groups) for number, row in file_rows(path)
-    ]
+def _read(path: Path, recipe: Recipe, groups: dict[tuple[str, str], int]) -> list[Example]:
+    rows = [_example(row, f"{path}:{number}", recipe, groups) for number, row in file_rows(path)]
     if not rows:
         raise DataError(f"{path}: holds no rows")
     return [row for row in rows if row.positive or row.negatives]
 
 
-def _example(
-    row: Any, where: str, hard_negatives: bool, groups: dict[tuple[str, str], int]
-) -> Example:
+def _example(row: Any, where: str, recipe: Recipe, groups: dict[tuple[str, str], int]) -> Example:
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, got {type(row).__name__}")
     named = named_fields(row)
@@ -106,12 +102,13 @@ def _example(
         anchor, positive = pair.first, pair.second if pair.same else None
         negatives = () if pair.same else (pair.second,)
     domain, source, group = (str(named.get(name) or "") for name in ("domain", "source", "group"))
+    used = recipe.hard_negatives and named.get("trap") not in recipe.skip_traps
     # a row without a group is a group of its own
     key = (domain, group) if group else ("", f"\0{len(groups)}")
     return Example(
         anchor,
         positive,
-        negatives if hard_negatives else (),
+        negatives if used else (),
         groups.setdefault(key, len(groups)),
         domain,
         source,

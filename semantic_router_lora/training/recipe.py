@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from semantic_router_lora.base_models import DEFAULT_BASE
+from semantic_router_lora.data.triplets import TRAPS
 from semantic_router_lora.errors import DataError
 
 LOSSES = ("cache", "cosent", "online_contrastive")
@@ -47,6 +48,7 @@ class Recipe:
         loss: ``cache`` (`CacheLoss`), or sentence-transformers' ``cosent`` or
             ``online_contrastive`` on pairs.
         hard_negatives: whether the rows' own negatives are used; if not, they are left out.
+        skip_traps: traps whose near misses are left out; the paraphrases of those rows stay.
         scale: 1 / temperature of the loss.
         contrastive_weight: of the contrastive term of the loss, see `CacheLoss`; 0 leaves it out.
         negative_margin: cosine below which a near miss is far enough for that term.
@@ -78,6 +80,7 @@ class Recipe:
     target_modules: str | tuple[str, ...] = "query+value"
     loss: str = "cache"
     hard_negatives: bool = True
+    skip_traps: tuple[str, ...] = ()
     scale: float = 20.0
     contrastive_weight: float = 0.0
     negative_margin: float = 0.5
@@ -181,6 +184,10 @@ def _check_ranges(values: dict[str, Any]) -> None:
         for name in names.split():
             if name in given and not holds(given[name]):
                 raise DataError(f"{name} is {given[name]}, expected {expected}")
+    if unknown := [trap for trap in given.get("skip_traps", ()) if trap not in TRAPS]:
+        raise DataError(
+            f"skip_traps names {', '.join(unknown)}, expected some of {', '.join(TRAPS)}"
+        )
     if given.get("train") == ():
         raise DataError("train names no file")
     if given.get("loss", "cache") not in LOSSES:
