@@ -7,10 +7,12 @@ change.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from semantic_router_lora.benchmark.report import (
     FROZEN,
@@ -20,6 +22,7 @@ from semantic_router_lora.benchmark.report import (
     to_markdown,
 )
 from semantic_router_lora.benchmark.results import BenchmarkResults, read_results
+from semantic_router_lora.tables import Table
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
@@ -44,12 +47,36 @@ VIEWS: dict[str, Callable[[BenchmarkResults], str]] = {
 }
 
 
+def ablation(path: Path) -> str:
+    """The table of training/ablation/run.py."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+
+    def figures(found: dict[str, Any]) -> list[str]:
+        return [
+            f"{value:.3f} [{low:.3f}, {high:.3f}]"
+            for part in ("domains", "general")
+            for value, low, high in (found[part]["margin"], found[part]["average_precision"])
+        ]
+
+    heads = ("Margin", "Average precision", "General: margin", "average precision")
+    rows = [("base, no adapter", "–", *figures(content["base"]))]
+    rows += [
+        (name, f"{found['trainable_parameters']:,}", *figures(found))
+        for name, found in content["variants"].items()
+    ]
+    return Table("Ablation, on dev", ("Variant", "Parameters", *heads), rows).to_markdown()
+
+
 def rendered(text: str) -> str:
     """The text with every block filled in."""
 
     def fill(match: re.Match[str]) -> str:
-        results = read_results(ROOT / "docs" / "results" / match["file"])
-        return f"{match['head']}{VIEWS[match['view']](results).strip()}\n{match['tail']}"
+        path = ROOT / "docs" / "results" / match["file"]
+        if match["view"] == "ablation":
+            table = ablation(path)
+        else:
+            table = VIEWS[match["view"]](read_results(path))
+        return f"{match['head']}{table.strip()}\n{match['tail']}"
 
     return BLOCK.sub(fill, text)
 

@@ -186,9 +186,19 @@ def test_training_data_touches_no_suite():
     folder = Path(__file__).parents[1] / "training" / "data"
     suites = [bundled_file(d, s) for d in (*DOMAINS, GENERAL) for s in ("test", "dev")]
     trained = [folder / f"{domain}.jsonl" for domain in DOMAINS]
-    report = check_files([*trained, *suites])
+    families = [folder / "families" / f"{domain}.jsonl" for domain in (*DOMAINS, GENERAL)]
+    report = check_files([*trained, *families, *suites])
     assert report.passed, report
     suite_topics = {(t.domain, t.group) for path in suites for t in read_triplets(path)}
+    for path in families:
+        triplets = read_triplets(path)
+        assert not suite_topics & {(t.domain, t.group) for t in triplets}
+        for first, second, third in zip(*(triplets[start::3] for start in range(3)), strict=True):
+            assert (first.positive, second.positive, third.positive) == (
+                second.anchor,
+                third.anchor,
+                first.anchor,
+            )
     for path in trained:
         triplets = read_triplets(path)
         assert len(triplets) >= 1000
