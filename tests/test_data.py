@@ -186,7 +186,7 @@ def test_training_data_touches_no_suite():
     folder = Path(__file__).parents[1] / "training" / "data"
     suites = [bundled_file(d, s) for d in (*DOMAINS, GENERAL) for s in ("test", "dev")]
     trained = [folder / f"{domain}.jsonl" for domain in DOMAINS]
-    families = [folder / "families" / f"{domain}.jsonl" for domain in (*DOMAINS, GENERAL)]
+    families = [folder / f"families-{domain}.jsonl" for domain in (*DOMAINS, GENERAL)]
     report = check_files([*trained, *families, *suites])
     assert report.passed, report
     suite_topics = {(t.domain, t.group) for path in suites for t in read_triplets(path)}

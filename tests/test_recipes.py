@@ -149,6 +149,14 @@ def test_limits_and_repeats(tmp_path):
     assert drawn != [example.anchor for example in read_examples(replace(recipe, seed=1))]
 
 
+def test_two_files_of_one_name(tmp_path):
+    (tmp_path / "other").mkdir()
+    files = [rows_file(tmp_path, *ROWS), rows_file(tmp_path / "other", *ROWS)]
+    with pytest.raises(DataError, match="two training files are called rows"):
+        read_examples(recipe_of(*files))
+    assert len(read_examples(recipe_of(files[0], files[0]))) == 2 * len(ROWS)
+
+
 @pytest.mark.parametrize(
     ("row", "changes", "message"),
     [

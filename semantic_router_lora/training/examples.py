@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,10 @@ def read_examples(recipe: Recipe) -> list[Example]:
     them): of label 1 it is a pair, of label 0 an anchor with a negative.
 
     Raises:
-        DataError: if a file cannot be used, with the line; if nothing is left to train on; or if
-            the loss needs near misses and there are none.
+        DataError: if a file cannot be used, with the line; if two have one name; if nothing is
+            left to train on; or if the loss needs near misses and there are none.
     """
+    _check_names(recipe)
     groups: dict[tuple[str, str], int] = {}
     examples = []
     for entry in recipe.train:
@@ -71,6 +73,14 @@ def read_examples(recipe: Recipe) -> list[Example]:
     if recipe.contrastive_weight or recipe.loss != "cache":
         _require_negatives(recipe, examples)
     return examples
+
+
+def _check_names(recipe: Recipe) -> None:
+    """Files are known by their names alone, in the adapter's record and in what is drawn."""
+    paths = {entry.file for entry in recipe.train}
+    names = Counter(Path(path).name for path in paths)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise DataError(f"two training files are called {twice[0]}: rename one")
 
 
 def _require_negatives(recipe: Recipe, examples: Sequence[Example]) -> None:
