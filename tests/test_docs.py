@@ -17,6 +17,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "training" / "README.md",
     ROOT / "training" / "data" / "README.md",
+    ROOT / "training" / "prepare" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted(BUNDLED.glob("*/README.md")),
 ]

@@ -1,0 +1,1 @@
+"""Training triplets from public, openly licensed originals; run as ``python training/prepare``."""

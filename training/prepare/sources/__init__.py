@@ -1,0 +1,1 @@
+"""One module a source: how its files become rows."""
