@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from semantic_router_lora.benchmark.report import (
     figures_table,
     margin_table,
     to_markdown,
+    transfer_table,
 )
 from semantic_router_lora.benchmark.results import BenchmarkResults, read_results
 from semantic_router_lora.tables import Table
@@ -35,13 +37,37 @@ PAGES = (
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted(BUNDLED.glob("*/README.md")),
 )
+
+
+def at_home(results: BenchmarkResults) -> BenchmarkResults:
+    """The same without the figures of adapters on domains that they were not made for."""
+
+    def belongs(name: str, domain: str) -> bool:
+        domains = results.embedders[name].domains
+        return len(domains) != 1 or domain in domains
+
+    suites = [
+        replace(
+            suite,
+            figures={
+                name: figures
+                for name, figures in suite.figures.items()
+                if belongs(name, suite.domain)
+            },
+        )
+        for suite in results.suites
+    ]
+    return replace(results, suites=suites)
+
+
 VIEWS: dict[str, Callable[[BenchmarkResults], str]] = {
     "margins": lambda results: margin_table(results).to_markdown(),
     "figures": lambda results: figures_table(
-        results, "Telling paraphrases from near misses", RANKING
+        at_home(results), "Telling paraphrases from near misses", RANKING
     ).to_markdown(),
+    "transfer": lambda results: transfer_table(results).to_markdown(),
     "frozen": lambda results: figures_table(
-        results, "At the threshold that served at most 5 % of the negatives of dev", FROZEN
+        at_home(results), "At the threshold that served at most 5 % of the negatives of dev", FROZEN
     ).to_markdown(),
     "all": to_markdown,
 }

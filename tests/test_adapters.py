@@ -269,7 +269,8 @@ def test_bundled_adapters_load_and_change_the_base():
     plain = Embedder(DEFAULT_BASE).encode(TEXTS)
     for name in names:
         folder = resolve_adapter(name).folder
-        assert {path.name for path in folder.iterdir()} == set(layout.FILES)
+        expected = {*layout.FILES, layout.TRAINING_PLOT}
+        assert {path.name for path in folder.iterdir()} == expected
         assert (folder / layout.WEIGHTS).stat().st_size <= 700_000
         embedder = Embedder(adapter=name)
         assert embedder.reference == f"{DEFAULT_BASE}+lora:{name}"

@@ -157,6 +157,8 @@ def test_a_family_may_repeat_its_paraphrases_but_not_its_pairs(tmp_path):
     wrong = family[1] | {"negative": first.upper()}
     report = check_files([write(tmp_path / "wrong.jsonl", family[0], wrong)])
     assert "wrong.jsonl:2 negative" in report.duplicates[0]
+    itself = family[0] | {"anchor": third, "positive": third, "negative": "else"}
+    assert check_files([write(tmp_path / "itself.jsonl", *family, itself)]).duplicates
     apart = [row | {"group": str(number)} for number, row in enumerate(family)]
     assert len(check_files([write(tmp_path / "apart.jsonl", *apart)]).duplicates) == 3
 

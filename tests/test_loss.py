@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,6 @@ ROWS = [
 
 def loss_of(model, groups: list[int], columns: int = 3, rows=ROWS, **settings: float | None):
     """The loss of rows, in which None stands for a missing text."""
-    import torch
-
     from semantic_router_lora.training.loss import CacheLoss
 
     features = [model.preprocess([row[column] or "" for row in rows]) for column in range(columns)]
@@ -44,7 +43,6 @@ def vectors_of(model):
 
 @pytest.mark.parametrize("columns", [2, 3])
 def test_ranking_loss_is_that_of_sentence_transformers(sentence_model, columns):
-    import torch
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     theirs = MultipleNegativesRankingLoss(sentence_model, scale=20.0)
@@ -77,8 +75,6 @@ def adapted(base_folder, sentence_model):
 
 
 def test_distillation_is_the_change_of_cosines_between_triplets(sentence_model, adapted):
-    import torch
-
     model = adapted
     generator = torch.Generator().manual_seed(0)
     assert loss_of(model, [0, 1, 2], distillation_weight=1.0) == pytest.approx(
@@ -177,3 +173,76 @@ def test_what_the_base_takes_for_a_paraphrase_is_no_negative(sentence_model, ada
     expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - 20 * own)
     found = loss_of(adapted, [0, 1], rows=GUIDED, guide_margin=0.1)
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+def _terms_and_gradients(model, rows) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+    """Of the loss of some of twelve rows that differ in what they have."""
+    from semantic_router_lora.training.loss import CacheLoss
+
+    columns = [[f"question {c} number {n} on topic {n * 7 % 5}" for n in rows] for c in range(4)]
+    labels = torch.tensor([[n // 2, int(n % 4 != 3), n % 3] for n in rows])
+    loss = CacheLoss(
+        model, scale=20, contrastive_weight=5, distillation_weight=3, guide_margin=0.02
+    )
+    model.zero_grad()
+    terms = loss([model.preprocess(column) for column in columns], labels)
+    torch.stack(list(terms.values())).sum().backward()
+    return {name: float(term) for name, term in terms.items()}, {
+        name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None
+    }
+
+
+def _one_of_two(rank: int, base: str, port: int, found) -> None:
+    import torch.distributed as dist
+
+    torch.set_num_threads(1)
+    model = _model_with_an_effect(base)
+    alone = _terms_and_gradients(model, range(12))
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    terms, gradients = _terms_and_gradients(model, range(rank * 6, rank * 6 + 6))
+    for gradient in gradients.values():
+        dist.all_reduce(gradient)
+    worst = max(float((g / 2 - alone[1][n]).abs().max()) for n, g in gradients.items())
+    largest = max(float(g.abs().max()) for g in alone[1].values())
+    found.put((alone[0], terms, worst, largest))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _model_with_an_effect(base: str):
+    from peft import LoraConfig
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(base, device="cpu")
+    model.add_adapter(LoraConfig(r=2, target_modules=["query", "value"]))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(0, 0.05, generator=generator)
+    return model.eval()
+
+
+def test_two_processes_have_the_loss_and_the_gradient_of_one(base_folder):
+    import socket
+
+    import torch.multiprocessing
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = torch.multiprocessing.get_context("spawn")
+    found = context.Queue()
+    arguments = (str(base_folder), port, found)
+    processes = torch.multiprocessing.spawn(_one_of_two, arguments, nprocs=2, join=False)
+    results = [found.get(timeout=120) for _ in range(2)]
+    while not processes.join():
+        pass
+    for alone, _, worst, largest in results:
+        assert largest > 0.05
+        assert worst < 1e-4 * largest
+        for name, value in alone.items():
+            assert value != 0
+            assert np.mean([terms[name] for _, terms, _, _ in results]) == pytest.approx(
+                value, rel=1e-4
+            )

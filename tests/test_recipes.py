@@ -54,7 +54,12 @@ def test_paths_start_at_the_recipe_and_its_record_names_files_only(tmp_path):
         (RECIPE + "r: '8'\n", "r is '8', expected int"),
         (RECIPE + "r: true\n", "r is True, expected int"),
         (RECIPE + "r: 0\n", "r is 0, expected more than 0"),
-        (RECIPE + "scale: .nan\n", "scale is nan, expected more than 0"),
+        (RECIPE + "scale: .nan\n", "scale is nan, expected a finite number"),
+        (RECIPE + "epochs: .inf\n", "epochs is inf, expected a finite number"),
+        (RECIPE + "r: 5000\n", "r is 5000, expected at most 1024"),
+        (RECIPE + "seed: -1\n", "seed is -1, expected 0 or more"),
+        (RECIPE + "guide_margin: 7\n", "guide_margin is 7.0, expected from -1 to 1"),
+        ("name: ../x\ntrain: [a]\n", "name is '../x', expected the name of a folder"),
         (RECIPE + "lora_dropout: 1\n", "lora_dropout is 1.0, expected from 0 to less than 1"),
         (RECIPE + "guide_margin: no\n", "guide_margin is False, expected float or None"),
         (RECIPE + "target_modules: 3\n", "target_modules is 3, expected str or a list of texts"),
@@ -119,6 +124,18 @@ def test_rows_of_every_shape(tmp_path):
     assert len(set(groups)) == 4
 
 
+def test_a_table_with_too_many_fields_names_the_line(tmp_path):
+    (tmp_path / "rows.csv").write_text("anchor,positive\na,b\nc,d,e\n")
+    with pytest.raises(DataError, match=r"rows\.csv:3: has more fields than the first line"):
+        read_examples(recipe_of(tmp_path / "rows.csv"))
+
+
+def test_groups_may_be_numbers(tmp_path):
+    rows = [{"anchor": str(n), "positive": "b", "group": 0} for n in range(2)]
+    first, second = read_examples(recipe_of(rows_file(tmp_path, *rows)))
+    assert first.group == second.group
+
+
 def test_groups_belong_to_a_domain(tmp_path):
     rows = [
         {"anchor": str(n), "positive": "b", "group": "g", "domain": domain}
@@ -166,6 +183,10 @@ def test_two_files_of_one_name(tmp_path):
         ({"anchor": "a", "positive": "b", "negative_1": 3}, {}, "field 'negative_1' is 3"),
         ({"a": "x", "b": "y", "label": 0.5}, {}, "label is 0.5, expected 1 or 0"),
         ({"a": "x", "b": "y", "label": 0}, {"hard_negatives": False}, "no row is left"),
+        ({"a": "x", "b": "y", "label": 0}, {}, "no training row has a positive"),
+        ({"anchor": "a", "positive": "b", "label": 0}, {}, "has the fields a and b, not anchor"),
+        ({"anchor": "a", "positive": "b", "negatives": ["c"]}, {}, "field 'negatives' is not read"),
+        ({"anchor": "a", "positive": "b", "group": 1.5}, {}, "field 'group' is 1.5, expected"),
         ({"anchor": "a", "positive": "b"}, {"contrastive_weight": 1.0}, "needs near misses"),
         ({"anchor": "a", "positive": "b"}, {"loss": "cosent"}, "needs near misses"),
     ],
@@ -206,15 +227,28 @@ def test_every_row_comes_once_an_epoch_in_another_order():
 def test_no_text_stands_twice_in_a_batch():
     texts = [(f"a{n % 6}", f"B{n // 2}") for n in range(48)]
     sampler = sampler_of(texts, batch_size=6)
-    batches = list(sampler)
-    assert sum(map(len, batches)) == 48
-    for batch in batches:
-        standing = [text for row in batch for text in texts[row]]
-        assert len(set(standing)) == len(standing)
+    seen = set()
+    for epoch in range(4):
+        sampler.set_epoch(epoch)
+        batches = list(sampler)
+        assert len(batches) == len(sampler) == 8
+        for batch in batches:
+            standing = [text for row in batch for text in texts[row]]
+            assert len(set(standing)) == len(standing)
+            seen.update(batch)
+    assert len(seen) == 48  # who finds no place waits for another epoch
 
 
-def test_a_text_in_every_row_needs_a_batch_for_each():
-    assert sorted(map(len, sampler_of([("same", str(n)) for n in range(5)]))) == [1] * 5
+def test_a_text_in_every_row_comes_once_in_each_batch():
+    assert list(map(len, sampler_of([("same", str(n)) for n in range(5)]))) == [1, 1]
+
+
+def test_every_epoch_has_as_many_whole_batches_for_processes():
+    texts = [(f"a{n // 3}", f"b{n}") for n in range(60)]
+    sampler = sampler_of(texts, batch_size=12, drop_last=True)
+    for epoch in range(10):
+        sampler.set_epoch(epoch)
+        assert [len(batch) for batch in sampler] == [12] * 5
 
 
 def test_processes_get_whole_batches_only():

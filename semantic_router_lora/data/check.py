@@ -136,14 +136,20 @@ def _equal_texts(report: CheckReport, texts: list[_Text]) -> set[tuple[int, int]
     found: set[tuple[int, int]] = set()
     for positions in places.values():
         found.update(itertools.combinations(positions, 2))
-        first = texts[positions[0]]
-        for position in positions[1:]:
+        for count, position in enumerate(positions):
             other = texts[position]
-            if _one_family(first, other) and first.asks_the_same and other.asks_the_same:
-                continue
-            line = f"{first.place} = {other.place}: {other.text!r}"
-            (report.duplicates if first.file == other.file else report.leaks).append(line)
+            first = next(
+                (texts[p] for p in positions[:count] if not _one_question(texts[p], other)), None
+            )
+            if first is not None:
+                line = f"{first.place} = {other.place}: {other.text!r}"
+                (report.duplicates if first.file == other.file else report.leaks).append(line)
     return found
+
+
+def _one_question(first: _Text, other: _Text) -> bool:
+    """Whether a text may stand in both places: as a paraphrase in two rows of a family."""
+    return _one_family(first, other) and first.asks_the_same and other.asks_the_same
 
 
 def _one_family(first: _Text, other: _Text) -> bool:

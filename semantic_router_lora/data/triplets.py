@@ -172,6 +172,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
             reader = csv.DictReader(file)
             for row in reader:
                 number = reader.line_num
+                if None in row:
+                    raise DataError(f"{path}:{number}: has more fields than the first line")
                 yield number, row
     except csv.Error as error:
         raise DataError(f"{path}: not valid CSV after line {number}: {error}") from error

@@ -17,7 +17,11 @@ _CHUNK = 48
 
 
 def embed(
-    model: SentenceTransformer, columns: Sequence[dict[str, Tensor]], present: Tensor
+    model: SentenceTransformer,
+    columns: Sequence[dict[str, Tensor]],
+    present: Tensor,
+    *,
+    bf16: bool = False,
 ) -> Tensor:
     """Unit vectors of a batch, embedded in chunks of like length.
 
@@ -25,6 +29,7 @@ def embed(
         model: the model, or what torch's DistributedDataParallel made of it.
         columns: tokens of each column.
         present: bool (columns, rows), which texts there are; the others cost nothing.
+        bf16: whether products of matrices are computed in bfloat16.
 
     Returns:
         float32 (columns, rows, dim), zeros where there is no text.
@@ -37,12 +42,12 @@ def embed(
     places = present.flatten().nonzero().flatten().tolist()
     order = sorted(places, key=lambda place: -len(rows[place]))
     pad_id = int(unwrapped(model).tokenizer.pad_token_id or 0)
-    found = [
-        model(_padded([rows[place] for place in order[start : start + _CHUNK]], pad_id))[
-            "sentence_embedding"
-        ].float()
-        for start in range(0, len(order), _CHUNK)
-    ]
+    found = []
+    # here and not in the trainer, which would leave it on where the adapter is measured and proven
+    with torch.autocast(present.device.type, torch.bfloat16, enabled=bf16):
+        for start in range(0, len(order), _CHUNK):
+            texts = [rows[place] for place in order[start : start + _CHUNK]]
+            found.append(model(_padded(texts, pad_id))["sentence_embedding"].float())
     unit = nn.functional.normalize(torch.cat(found), dim=1)
     target = torch.tensor(order, device=unit.device)
     vectors = unit.new_zeros(present.numel(), unit.shape[1]).index_copy(0, target, unit)
@@ -57,7 +62,11 @@ def _padded(texts: Sequence[Tensor], pad_id: int) -> dict[str, Tensor]:
 
 
 def base_of(
-    model: SentenceTransformer, columns: Sequence[dict[str, Tensor]], present: Tensor
+    model: SentenceTransformer,
+    columns: Sequence[dict[str, Tensor]],
+    present: Tensor,
+    *,
+    bf16: bool = False,
 ) -> Tensor:
     """The same of the base as it is used: without adapter and dropout, and without gradient."""
     plain = unwrapped(model)
@@ -67,7 +76,7 @@ def base_of(
     plain.eval()
     try:
         with torch.no_grad():
-            return embed(plain, columns, present)
+            return embed(plain, columns, present, bf16=bf16)
     finally:
         plain.train(training)
         adapted.enable_adapters()

@@ -72,6 +72,8 @@ def read_examples(recipe: Recipe) -> list[Example]:
         )
     if recipe.contrastive_weight or recipe.loss != "cache":
         _require_negatives(recipe, examples)
+    if not recipe.contrastive_weight and not any(example.positive for example in examples):
+        raise DataError("no training row has a positive, and without one there is nothing to rank")
     return examples
 
 
@@ -81,6 +83,15 @@ def _check_names(recipe: Recipe) -> None:
     names = Counter(Path(path).name for path in paths)
     if twice := [name for name, count in names.items() if count > 1]:
         raise DataError(f"two training files are called {twice[0]}: rename one")
+
+
+def _name(row: dict[str, Any], field: str, where: str) -> str:
+    value = row.get(field)
+    if value is None:
+        return ""
+    if isinstance(value, str) or type(value) is int:
+        return str(value)
+    raise DataError(f"{where}: field {field!r} is {value!r}, expected a text or a number")
 
 
 def _require_negatives(recipe: Recipe, examples: Sequence[Example]) -> None:
@@ -105,13 +116,20 @@ def _example(row: Any, where: str, recipe: Recipe, groups: dict[tuple[str, str],
         anchor = text_field(named, "anchor", where)
         positive: str | None = text_field(named, "positive", where)
         keys = [key for key in named if key == "negative" or _NUMBERED.fullmatch(key)]
+        if unread := [key for key in named if "negative" in key and key not in keys]:
+            raise DataError(
+                f"{where}: field {unread[0]!r} is not read; several near misses are negative_1, "
+                f"negative_2 and so on"
+            )
+        if "label" in named:
+            raise DataError(f"{where}: a labelled pair has the fields a and b, not anchor")
         # columns of a table are empty where a row has fewer negatives than others
         negatives = tuple(text_field(named, key, where) for key in keys if named[key])
     else:
         pair = labelled_pair(row, where)
         anchor, positive = pair.first, pair.second if pair.same else None
         negatives = () if pair.same else (pair.second,)
-    domain, source, group = (str(named.get(name) or "") for name in ("domain", "source", "group"))
+    domain, source, group = (_name(named, name, where) for name in ("domain", "source", "group"))
     used = recipe.hard_negatives and named.get("trap") not in recipe.skip_traps
     # a row without a group is a group of its own
     key = (domain, group) if group else ("", f"\0{len(groups)}")

@@ -47,6 +47,7 @@ class CacheLoss(nn.Module):
         negative_margin: m, the cosine below which a near miss is far enough.
         distillation_weight: d; 0 leaves the distillation term out.
         guide_margin: see above; None masks nothing.
+        bf16: whether texts are embedded with products of matrices in bfloat16.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class CacheLoss(nn.Module):
         negative_margin: float = 0.5,
         distillation_weight: float = 0.0,
         guide_margin: float | None = None,
+        bf16: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -66,6 +68,7 @@ class CacheLoss(nn.Module):
         self.negative_margin = negative_margin
         self.distillation_weight = distillation_weight
         self.guide_margin = guide_margin
+        self.bf16 = bf16
 
     def forward(
         self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor
@@ -84,7 +87,7 @@ class CacheLoss(nn.Module):
             [torch.ones_like(groups), has_positive]
             + [negatives > number for number in range(len(columns) - 2)]
         ).bool()
-        batch = _Batch(embed(self.model, columns, present), present, groups)
+        batch = _Batch(embed(self.model, columns, present, bf16=self.bf16), present, groups)
         terms = {"ranking": self._ranking(batch, columns)}
         if self.contrastive_weight:
             terms["contrastive"] = self.contrastive_weight * self._contrastive(batch)
@@ -97,7 +100,7 @@ class CacheLoss(nn.Module):
         allowed = batch.every_present[1:].flatten() & ~batch.same_group(len(columns) - 1)
         if self.guide_margin is not None:
             with torch.no_grad():
-                base = batch.like(base_of(self.model, columns, batch.present))
+                base = batch.like(base_of(self.model, columns, batch.present, bf16=self.bf16))
                 theirs = base.cosines(0, base.every[1:])
                 allowed &= theirs <= base.own[:, None] - self.guide_margin
         # its own positive and negatives are what a row is there for
@@ -118,7 +121,8 @@ class CacheLoss(nn.Module):
 
     def _distillation(self, batch: _Batch, columns: list[dict[str, Tensor]]) -> Tensor:
         with torch.no_grad():
-            base = batch.like(base_of(self.model, columns[:2], batch.present[:2]))
+            vectors = base_of(self.model, columns[:2], batch.present[:2], bf16=self.bf16)
+            base = batch.like(vectors)
         change = batch.cosines(0, batch.every[:2]) - base.cosines(0, base.every[:2])
         others = batch.every_present[:2].flatten() & ~batch.own_row(2)
         size = batch.every_present.shape[1]

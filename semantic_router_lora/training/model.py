@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from semantic_router_lora.base_models import BaseModel
+from semantic_router_lora.errors import BaseModelError
 from semantic_router_lora.training.recipe import Recipe
 from semantic_router_lora.training.targets import POOLER, find_targets
+from semantic_router_lora.training.verify import PROBES, TOLERANCE
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -18,12 +20,18 @@ def adapted_model(recipe: Recipe, base: BaseModel, device: str) -> SentenceTrans
 
     Raises:
         DataError: if the recipe's target_modules are not those of the base.
+        BaseModelError: if `Embedder` cannot use the base, or gives other vectors with it than
+            sentence-transformers: what is trained could never be proven.
     """
+    import torch
     from peft import LoraConfig
     from sentence_transformers import SentenceTransformer
     from transformers import set_seed
 
-    model = SentenceTransformer(str(base.folder), device=device)
+    model = SentenceTransformer(
+        str(base.folder), device=device, model_kwargs={"dtype": torch.float32}
+    )
+    _check_base(model, base)
     encoder: Any = model[0].model
     targets = find_targets(encoder, recipe.target_modules)
     if recipe.base_dropout is not None:
@@ -40,6 +48,21 @@ def adapted_model(recipe: Recipe, base: BaseModel, device: str) -> SentenceTrans
         )
     )
     return model
+
+
+def _check_base(model: SentenceTransformer, base: BaseModel) -> None:
+    import numpy as np
+
+    from semantic_router_lora.embedder import Embedder
+
+    theirs = model.encode(list(PROBES), normalize_embeddings=True, show_progress_bar=False)
+    ours = Embedder(str(base.folder), device="cpu").encode(list(PROBES))
+    off = float(np.abs(theirs - ours).max())
+    if not off <= TOLERANCE:
+        raise BaseModelError(
+            f"base model {base.name}: sentence-transformers gives other vectors than this package, "
+            f"off by {off:.1e}; an adapter for it could not be proven"
+        )
 
 
 def _set_dropout(base: nn.Module, share: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import tempfile
@@ -48,6 +49,7 @@ class Plan:
     def table(self, name: str) -> Table:
         """For readers."""
         hours, minutes = divmod(round(self.seconds / 60), 60)
+        memory = f"{self.memory / 2**20:,.0f} MiB" if self.memory else "not measured"
         rows = ", ".join(f"{domain} {count:,}" for domain, count in self.rows.items())
         return Table(
             f"{name}: dry run",
@@ -58,7 +60,7 @@ class Plan:
                 ("rows", f"{rows}; {self.with_negatives:,} with near misses"),
                 ("steps", f"{self.steps:,}"),
                 ("time, estimated", f"{hours} h {minutes} min on {self.device}"),
-                ("peak memory so far", f"{self.memory / 2**20:,.0f} MiB"),
+                ("peak memory so far", memory),
             ],
         )
 
@@ -89,7 +91,7 @@ def plan(recipe: Recipe, base_folder: Path | None = None) -> Plan:
         parameters=trainable_parameters(model),
         rows=dict(Counter(example.domain or "unknown" for example in examples)),
         with_negatives=sum(bool(example.negatives) for example in examples),
-        steps=int(batches * recipe.epochs),
+        steps=math.ceil(batches * recipe.epochs),
         seconds=seconds * batches * recipe.epochs,
         memory=_memory(),
         device=str(model.device),

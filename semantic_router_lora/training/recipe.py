@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from semantic_router_lora.adapters.read import MAX_RANK
 from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.data.triplets import TRAPS
 from semantic_router_lora.errors import DataError
@@ -169,7 +171,7 @@ def _value(name: str, kind: str, value: Any, folder: Path) -> Any:
 _POSITIVE = (
     "r lora_alpha scale batch_size learning_rate epochs interpolation limit repeat max_seq_length"
 )
-_NOT_NEGATIVE = "contrastive_weight distillation_weight domain_exponent checkpoint_steps"
+_NOT_NEGATIVE = "contrastive_weight distillation_weight domain_exponent checkpoint_steps seed"
 _SHARES = "lora_dropout base_dropout warmup_ratio"
 
 
@@ -179,7 +181,13 @@ def _check_ranges(values: dict[str, Any]) -> None:
         (_POSITIVE, lambda value: value > 0, "more than 0"),
         (_NOT_NEGATIVE, lambda value: value >= 0, "0 or more"),
         (_SHARES, lambda value: 0 <= value < 1, "from 0 to less than 1"),
+        ("negative_margin guide_margin", lambda value: -1 <= value <= 1, "from -1 to 1"),
+        ("r", lambda value: value <= MAX_RANK, f"at most {MAX_RANK}"),
+        ("seed", lambda value: value < 2**32, "less than 2**32"),
     )
+    for name, value in given.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DataError(f"{name} is {value}, expected a finite number")
     for names, holds, expected in ranges:
         for name in names.split():
             if name in given and not holds(given[name]):
@@ -188,6 +196,9 @@ def _check_ranges(values: dict[str, Any]) -> None:
         raise DataError(
             f"skip_traps names {', '.join(unknown)}, expected some of {', '.join(TRAPS)}"
         )
+    name = given.get("name", "x")
+    if not name.strip() or Path(name).name != name or "\\" in name:
+        raise DataError(f"name is {name!r}, expected the name of a folder")
     if given.get("train") == ():
         raise DataError("train names no file")
     if given.get("loss", "cache") not in LOSSES:

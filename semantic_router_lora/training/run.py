@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections import Counter
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.base_models import BaseModel, file_sha256, resolve_base
-from semantic_router_lora.errors import DataError, require
+from semantic_router_lora.errors import require
 from semantic_router_lora.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from semantic_router_lora.training.checkpoints import UnfinishedRun
     from semantic_router_lora.training.examples import Example
     from semantic_router_lora.training.trainer import AdapterTrainer
 
@@ -61,62 +63,80 @@ def train(
     Raises:
         DataError: if a file cannot be used, the output is not empty, or an unfinished run stands
             in the way.
-        BaseModelError: if the base cannot be found.
+        BaseModelError: if the base cannot be found, or an adapter for it could not be proven.
         AdapterMismatchError: if the folder, loaded afresh, is not what was trained.
         Interrupted: after Ctrl-C.
         MissingExtraError: without the extra ``train``.
     """
     for module in EXTRA:
         require(module, "train")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise DataError(f"{output} exists and is not empty: choose another folder or remove it")
     from semantic_router_lora.training.checkpoints import UnfinishedRun
     from semantic_router_lora.training.examples import read_examples
-    from semantic_router_lora.training.model import adapted_model, device, interpolate
+    from semantic_router_lora.training.model import (
+        adapted_model,
+        device,
+        has_fast_bf16,
+        interpolate,
+    )
     from semantic_router_lora.training.processes import first_does, is_first
     from semantic_router_lora.training.trainer import make_trainer
 
     examples = read_examples(recipe)
+    files = [*(entry.file for entry in recipe.train), *recipe.dev]
+    data = {Path(file).name: file_sha256(Path(file)) for file in files}
     base = find_base(recipe, base_folder)
-    data = {Path(entry.file).name: file_sha256(Path(entry.file)) for entry in recipe.train}
+    # what decides the result: a run that differs in any of it is not continued
+    unfinished = UnfinishedRun(
+        output.absolute(),
+        {
+            "recipe": recipe.to_dict(),
+            "data": data,
+            "base": base.weights_sha256,
+            "number of processes": int(os.environ.get("WORLD_SIZE", "1")),
+            "precision": "bf16" if has_fast_bf16() else "fp32",
+        },
+    )
     model = adapted_model(recipe, base, device())
-    unfinished = UnfinishedRun(output, {"recipe": recipe.to_dict(), "data": data})
     trainer = make_trainer(recipe, model, examples, unfinished.checkpoints)
     checkpoint = first_does(lambda: unfinished.start(resume=resume))
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        trainer.run_callback.release()
     seconds = time.monotonic() - started
-    if trainer.interrupted:
+    if trainer.run_callback.interrupted:
         raise Interrupted(f"step {trainer.state.global_step} of {trainer.state.max_steps}")
     if not is_first():
         return ""
-    best_step = _keep_best(trainer, model)
+    best_step = _keep_best(recipe, trainer, model, unfinished)
     interpolate(model, recipe.interpolation)
     info = _info(recipe, base, examples, data, trainer, seconds) | {"best_step": best_step}
-    return _write(base, model, trainer, unfinished, output, info)
+    return _write(base, model, trainer, unfinished, info)
 
 
-def _keep_best(trainer: AdapterTrainer, model: SentenceTransformer) -> int:
+def _keep_best(
+    recipe: Recipe, trainer: AdapterTrainer, model: SentenceTransformer, unfinished: UnfinishedRun
+) -> int:
     """Put the weights that were best on dev into the model; without dev, the last ones stay."""
     from semantic_router_lora.training.adapter_files import read_weights
 
-    state = trainer.state
-    if state.best_model_checkpoint is None:
-        return int(state.global_step)
-    read_weights(model, Path(state.best_model_checkpoint))
-    return int(Path(state.best_model_checkpoint).name.rpartition("-")[2])
+    step = trainer.state.best_global_step if recipe.dev else None
+    if step is None:
+        return int(trainer.state.global_step)
+    read_weights(model, unfinished.checkpoint(step))
+    return int(step)
 
 
 def _write(
     base: BaseModel,
     model: SentenceTransformer,
     trainer: AdapterTrainer,
-    unfinished: Any,
-    output: Path,
+    unfinished: UnfinishedRun,
     info: dict[str, Any],
 ) -> str:
     from semantic_router_lora.training.adapter_files import write_folder, write_json
-    from semantic_router_lora.training.plot import plot_history
+    from semantic_router_lora.training.callbacks import draw
     from semantic_router_lora.training.verify import PROBES, verify_adapter
 
     folder = unfinished.folder
@@ -124,11 +144,11 @@ def _write(
     write_folder(base, model, folder)
     write_json(folder / layout.TRAINING_HISTORY, history)
     write_json(folder / layout.TRAINING_INFO, info)
-    plot_history(history, folder / layout.TRAINING_PLOT, info["best_step"])
+    draw(history, folder, info["best_step"])
     model.eval()
     trained = model.encode(list(PROBES), normalize_embeddings=True, show_progress_bar=False)
     proof = verify_adapter(folder, trained, base.folder)
-    unfinished.finish(output)
+    unfinished.finish()
     return proof
 
 
@@ -142,7 +162,7 @@ def _info(
 ) -> dict[str, Any]:
     import torch
 
-    from semantic_router_lora.training.model import trainable_parameters
+    from semantic_router_lora.training.model import has_fast_bf16, trainable_parameters
 
     return {
         "name": recipe.name,
@@ -162,7 +182,7 @@ def _info(
             "device": str(trainer.args.device),
             "processes": trainer.args.world_size,
             "threads": torch.get_num_threads(),
-            "bf16": trainer.args.bf16,
+            "bf16": has_fast_bf16(),
             "machine": platform.machine(),
         },
         "versions": {name: version(name) for name in PACKAGES},

@@ -15,8 +15,9 @@ class ExampleSampler(DefaultBatchSampler):
     """Random batches in which no text stands twice, with domains drawn in the shares asked for.
 
     Every row is put into the first batch that has room and none of its texts. A row whose texts
-    stand in every batch with room waits for another epoch. The batches of an epoch follow from
-    seed and number of the epoch alone, so that a resumed run sees the same ones.
+    stand in every batch with room waits for another epoch. The number of batches is that of a full
+    pass, in every epoch; what is in them follows from seed and number of the epoch alone, so that a
+    resumed run sees the same ones.
 
     sentence-transformers' own sampler without duplicates takes the empty texts that stand for
     missing negatives as duplicates of each other, and draws every row once.
@@ -24,7 +25,8 @@ class ExampleSampler(DefaultBatchSampler):
     Args:
         dataset: rows to draw from; only their number counts.
         batch_size: rows in a batch, over all processes.
-        drop_last: whether batches that are not full are left out.
+        drop_last: whether every batch must be full, as several processes need it. The rows of an
+            unfinished last batch then wait, and a batch that waiting rows left short is filled up.
         texts: the texts of each row.
         domains: the domain of each row.
         domain_exponent: a domain of n rows is drawn in proportion to n to this power.
@@ -52,14 +54,17 @@ class ExampleSampler(DefaultBatchSampler):
             self.rows[domain].append(row)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        rows = sum(self.quotas.values())
+        return rows // self.batch_size if self.drop_last else math.ceil(rows / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        batches = self._packed(self._drawn(generator))
-        return iter(
-            [batch for batch in batches if len(batch) == self.batch_size or not self.drop_last]
-        )
+        rows = self._drawn(generator)
+        batches = self._packed(rows)
+        if self.drop_last:
+            for batch in batches:
+                batch += [row for row in rows if row not in batch][: self.batch_size - len(batch)]
+        return iter(batches)
 
     def _drawn(self, generator: torch.Generator) -> list[int]:
         """The epoch's rows in random order; a domain is passed through again when it is used up."""
@@ -74,11 +79,7 @@ class ExampleSampler(DefaultBatchSampler):
         return [drawn[place] for place in order]
 
     def _packed(self, rows: Sequence[int]) -> list[list[int]]:
-        count = math.ceil(len(rows) / self.batch_size)
-        if self.drop_last:
-            count = max(1, len(rows) // self.batch_size)
-        # a text that stands in more rows than there are batches needs as many batches
-        count = max(count, max(Counter(text for row in rows for text in self.texts[row]).values()))
+        count = len(self)
         batches: list[list[int]] = [[] for _ in range(count)]
         texts: list[set[str]] = [set() for _ in range(count)]
         first_open = 0
@@ -92,11 +93,11 @@ class ExampleSampler(DefaultBatchSampler):
                     batches[number].append(row)
                     texts[number].update(self.texts[row])
                     break
-        return [batch for batch in batches if batch]
+        return batches
 
 
 def _quotas(sizes: Counter[str], exponent: float) -> dict[str, int]:
-    """How many rows of each domain an epoch has; together as many as there are."""
+    """How many rows of each domain an epoch has; together about as many as there are."""
     if exponent == 1:
         return dict(sizes)
     shares = {domain: size**exponent for domain, size in sizes.items()}

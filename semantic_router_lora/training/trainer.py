@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +17,11 @@ from sentence_transformers.sentence_transformer.losses import (
     CoSENTLoss,
     OnlineContrastiveLoss,
 )
-from transformers import TrainerCallback
+from transformers import ProgressCallback
 
 from semantic_router_lora.errors import DataError
 from semantic_router_lora.training.adapter_files import read_weights, write_weights
-from semantic_router_lora.training.checkpoints import COMPLETE
+from semantic_router_lora.training.callbacks import RunCallback, RunProgress
 from semantic_router_lora.training.dev import SCORE, DevEvaluator
 from semantic_router_lora.training.examples import Example
 from semantic_router_lora.training.loss import CacheLoss
@@ -39,10 +37,19 @@ class AdapterTrainer(SentenceTransformerTrainer):
     """Keeps the adapter alone in its checkpoints, and exactly."""
 
     @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C stopped the run."""
-        callbacks = self.callback_handler.callbacks
-        return any(isinstance(item, RunCallback) and item.interrupted for item in callbacks)
+    def run_callback(self) -> RunCallback:
+        """The one that knows whether the run was interrupted."""
+        return next(c for c in self.callback_handler.callbacks if isinstance(c, RunCallback))
+
+    def training_step(self, *args: Any, **others: Any) -> Any:
+        """A step; a loss that is no number ends the run before it reaches a checkpoint."""
+        loss = super().training_step(*args, **others)
+        if not loss.isfinite():
+            raise DataError(
+                f"the loss is {loss.item()} after step {self.state.global_step}: "
+                f"lower learning_rate, or contrastive_weight and distillation_weight"
+            )
+        return loss
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Leave it out: the folder's card is not sentence-transformers'."""
@@ -56,43 +63,6 @@ class AdapterTrainer(SentenceTransformerTrainer):
         self, checkpoint_path: str
     ) -> None:
         read_weights(self.model, Path(checkpoint_path))
-
-
-class RunCallback(TrainerCallback):
-    """Marks whole checkpoints; on the first Ctrl-C, lets the step end and writes one."""
-
-    interrupted = False
-    _before: Any = None
-
-    def on_train_begin(self, *args: Any, **others: Any) -> None:
-        """Take over Ctrl-C, which only the main thread may."""
-
-        def stop(*signal_and_frame: Any) -> None:
-            self.interrupted = True
-            signal.signal(signal.SIGINT, self._before)  # a second one stops at once
-
-        if args[0].world_size > 1:  # torchrun stops its processes, one here, one there
-            return
-        try:
-            self._before = signal.signal(signal.SIGINT, stop)
-        except ValueError:  # another thread
-            return
-
-    def on_train_end(self, *args: Any, **others: Any) -> None:
-        """Give Ctrl-C back."""
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Stop between two steps."""
-        if self.interrupted:
-            control.should_save = control.should_training_stop = True
-
-    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """All files of the checkpoint are written."""
-        if state.is_world_process_zero:
-            checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            (checkpoint / COMPLETE).touch()
 
 
 def make_trainer(
@@ -111,10 +81,20 @@ def make_trainer(
             f"be a whole batch"
         )
     dataset, texts, domains = _dataset(recipe, examples)
-    strategy = {"strategy": "epoch"} if not recipe.checkpoint_steps else {"strategy": "steps"}
-    sampler = functools.partial(
-        ExampleSampler, texts=texts, domains=domains, domain_exponent=recipe.domain_exponent
-    )
+    strategy = "steps" if recipe.checkpoint_steps else "epoch"
+    callback = RunCallback(by_epoch=strategy == "epoch")
+
+    def sampler(dataset: Dataset, **options: Any) -> ExampleSampler:
+        made = ExampleSampler(
+            dataset,
+            texts=texts,
+            domains=domains,
+            domain_exponent=recipe.domain_exponent,
+            **options,
+        )
+        callback.sampler = made
+        return made
+
     steps = len(texts) / recipe.batch_size * recipe.epochs
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(checkpoints),
@@ -130,27 +110,32 @@ def make_trainer(
         learning_rate=recipe.learning_rate,
         # a share below 1; the first step of a warm-up has no learning rate, so none in short runs
         warmup_steps=recipe.warmup_ratio if steps * recipe.warmup_ratio >= 1 else 0,
-        bf16=has_fast_bf16(),
         use_cpu=device() == "cpu",
         seed=recipe.seed,
         logging_steps=10,
-        save_strategy=strategy["strategy"],
+        save_strategy=strategy,
         save_steps=recipe.checkpoint_steps or 500,
-        eval_strategy=strategy["strategy"] if recipe.dev else "no",
+        eval_strategy=strategy if recipe.dev else "no",
         eval_steps=recipe.checkpoint_steps or None,
         metric_for_best_model=f"eval_{SCORE}" if recipe.dev else None,
         greater_is_better=True if recipe.dev else None,
-        save_total_limit=2,
+        # the best, the last, and the one before it while the last is being written
+        save_total_limit=3,
+        logging_nan_inf_filter=False,
         report_to="none",
     )
+    # one process is one device: what a batch is must not hang on how many GPUs are in sight
+    arguments._n_gpu = min(arguments.n_gpu, 1)
     trainer = AdapterTrainer(
         model=model,
         args=arguments,
         train_dataset=dataset,
         loss=_loss(recipe, model),
         evaluator=DevEvaluator(recipe.dev) if recipe.dev else None,
-        callbacks=[RunCallback()],
+        callbacks=[callback],
     )
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(RunProgress())
     # of the training texts alone: dev is measured as the adapter is going to be used
     length = model.max_seq_length or recipe.max_seq_length
     trainer.data_collator.max_length = min(recipe.max_seq_length, length)
@@ -171,6 +156,7 @@ def _loss(recipe: Recipe, model: SentenceTransformer) -> torch.nn.Module:
             negative_margin=recipe.negative_margin,
             distillation_weight=recipe.distillation_weight,
             guide_margin=recipe.guide_margin,
+            bf16=has_fast_bf16(),
         )
     return loss
 

@@ -18,7 +18,7 @@ PROBES = (
     "notice period after 12 years of tenancy",
     "undo the last commit but keep my changes",
 )
-_TOLERANCE = 1e-5
+TOLERANCE = 1e-5
 
 _SCRIPT = """
 import json, sys
@@ -56,10 +56,10 @@ def verify_adapter(folder: Path, trained: NDArray[np.float32], base_folder: Path
     loaded, base = (np.asarray(vectors) for vectors in json.loads(done.stdout.splitlines()[-1]))
     off_trainer = float(np.abs(loaded - trained).max())
     off_base = float(np.abs(loaded - base).max())
-    if off_trainer > _TOLERANCE or off_base <= _TOLERANCE:
+    if off_trainer > TOLERANCE or off_base <= TOLERANCE:
         raise AdapterMismatchError(
             f"{folder} is not what was trained: its vectors are off the trainer's by "
-            f"{off_trainer:.1e} (at most {_TOLERANCE:.0e} is right) and off the base's by "
+            f"{off_trainer:.1e} (at most {TOLERANCE:.0e} is right) and off the base's by "
             f"{off_base:.1e} (more is right)"
         )
     return f"equal to the trainer's within {off_trainer:.1e}, off the base's by {off_base:.1e}"
