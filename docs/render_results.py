@@ -39,37 +39,36 @@ PAGES = (
 )
 
 
-def at_home(results: BenchmarkResults) -> BenchmarkResults:
-    """The same without the figures of adapters on domains that they were not made for."""
+def main_ones(results: BenchmarkResults) -> BenchmarkResults:
+    """The same without adapters that were made for one domain, to keep tables readable."""
+    kept = {name: info for name, info in results.embedders.items() if len(info.domains) != 1}
 
-    def belongs(name: str, domain: str) -> bool:
-        domains = results.embedders[name].domains
-        return len(domains) != 1 or domain in domains
+    def only(figures: dict[str, Any]) -> dict[str, Any]:
+        return {name: figures[name] for name in kept if name in figures}
 
     suites = [
         replace(
             suite,
-            figures={
-                name: figures
-                for name, figures in suite.figures.items()
-                if belongs(name, suite.domain)
-            },
+            figures=only(suite.figures),
+            traps={trap: only(figures) for trap, figures in suite.traps.items()},
         )
         for suite in results.suites
     ]
-    return replace(results, suites=suites)
+    return replace(results, embedders=kept, suites=suites)
 
 
 VIEWS: dict[str, Callable[[BenchmarkResults], str]] = {
     "margins": lambda results: margin_table(results).to_markdown(),
     "figures": lambda results: figures_table(
-        at_home(results), "Telling paraphrases from near misses", RANKING
+        main_ones(results), "Telling paraphrases from near misses", RANKING
     ).to_markdown(),
     "transfer": lambda results: transfer_table(results).to_markdown(),
     "frozen": lambda results: figures_table(
-        at_home(results), "At the threshold that served at most 5 % of the negatives of dev", FROZEN
+        main_ones(results),
+        "At the threshold that served at most 5 % of the negatives of dev",
+        FROZEN,
     ).to_markdown(),
-    "all": to_markdown,
+    "all": lambda results: to_markdown(main_ones(results)),
 }
 
 

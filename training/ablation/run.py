@@ -2,8 +2,8 @@
 
     python training/ablation/run.py
 
-A variant that was measured before is not trained again; what is found is written to
-docs/results/ablation-L6.json after each.
+A variant that was measured before, on the same data, is not trained again; what is found is written
+to docs/results/ablation-L6.json after each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from semantic_router_lora.adapters import layout
-from semantic_router_lora.base_models import DEFAULT_BASE
+from semantic_router_lora.base_models import DEFAULT_BASE, file_sha256
 from semantic_router_lora.benchmark.measure import measure
 from semantic_router_lora.benchmark.results import environment
 from semantic_router_lora.benchmark.similarities import pooled, similarities_of
@@ -41,7 +41,9 @@ def main() -> None:
         found["base"] = _figures(None)
     for name, changes in plan["variants"].items():
         recipe = _recipe(plan["everything"] | changes)
-        if found["variants"].get(name, {}).get("recipe") == recipe.to_dict():
+        data = {Path(entry.file).name: file_sha256(Path(entry.file)) for entry in recipe.train}
+        before = found["variants"].get(name, {})
+        if (before.get("recipe"), before.get("data")) == (recipe.to_dict(), data):
             continue
         print(name, flush=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -50,6 +52,7 @@ def main() -> None:
             info = json.loads((output / layout.TRAINING_INFO).read_text(encoding="utf-8"))
             found["variants"][name] = {
                 "recipe": recipe.to_dict(),
+                "data": data,
                 **{key: info[key] for key in ("trainable_parameters", "steps", "seconds")},
                 **_figures(str(output)),
             }
