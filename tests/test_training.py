@@ -177,6 +177,7 @@ def test_a_killed_run_goes_on_to_the_same_result(
     read = [json.loads((f / layout.TRAINING_HISTORY).read_text()) for f in (output, whole_run)]
     assert [row.get("eval_margin") for row in read[0]] == [r.get("eval_margin") for r in read[1]]
     assert not checkpoints.exists()
+    assert not (output / "run.json").exists()
 
 
 def until(holds: Any, run: subprocess.Popen[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from transformers import ProgressCallback, TrainerCallback
 
 from semantic_router_lora.adapters import layout
-from semantic_router_lora.training.checkpoints import COMPLETE
+from semantic_router_lora.training.checkpoints import mark_complete
 from semantic_router_lora.training.dev import SCORE
 from semantic_router_lora.training.plot import plot_history
 from semantic_router_lora.training.processes import is_distributed
@@ -46,16 +47,20 @@ class RunCallback(TrainerCallback):
     Attributes:
         sampler: gives the batches; set when the trainer makes it.
         interrupted: whether Ctrl-C came.
+        seconds_before: time that the run took before it was resumed.
     """
 
     def __init__(self, by_epoch: bool) -> None:
         self.sampler: Any = None
         self.interrupted = False
+        self.seconds_before = 0.0
+        self._started = time.monotonic()
         self._by_epoch = by_epoch
         self._before: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Take over Ctrl-C, which only the main thread may."""
+        self._started = time.monotonic()
 
         def stop(*signal_and_frame: Any) -> None:
             self.interrupted = True
@@ -67,6 +72,11 @@ class RunCallback(TrainerCallback):
             self._before = signal.signal(signal.SIGINT, stop)
         except ValueError:  # another thread
             return
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, what it took before it was resumed included."""
+        return self.seconds_before + time.monotonic() - self._started
 
     def release(self) -> None:
         """Give Ctrl-C back."""
@@ -100,7 +110,7 @@ class RunCallback(TrainerCallback):
         if not state.is_world_process_zero:
             return
         checkpoints = Path(args.output_dir)
-        (checkpoints / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+        mark_complete(checkpoints / f"checkpoint-{state.global_step}", self.seconds)
         draw(state.log_history, checkpoints.parent, None)
 
 

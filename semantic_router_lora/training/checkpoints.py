@@ -110,6 +110,18 @@ class UnfinishedRun:
         (self.output / _RUN).unlink(missing_ok=True)
 
 
+def mark_complete(checkpoint: Path, seconds: float) -> None:
+    """Mark a checkpoint as whole, and note how long the run took so far."""
+    unfinished = checkpoint / (COMPLETE + ".part")
+    unfinished.write_text(f"{seconds:.1f}\n", encoding="utf-8")
+    unfinished.replace(checkpoint / COMPLETE)
+
+
+def seconds_of(checkpoint: Path) -> float:
+    """How long the run had taken at a whole checkpoint."""
+    return float((checkpoint / COMPLETE).read_text(encoding="utf-8"))
+
+
 def _step(checkpoint: Path) -> int:
     found = _NAME.fullmatch(checkpoint.name)
     return int(found[1]) if found else -1

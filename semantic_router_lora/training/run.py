@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections import Counter
 from dataclasses import replace
 from importlib.metadata import version
@@ -70,7 +69,7 @@ def train(
     """
     for module in EXTRA:
         require(module, "train")
-    from semantic_router_lora.training.checkpoints import UnfinishedRun
+    from semantic_router_lora.training.checkpoints import UnfinishedRun, seconds_of
     from semantic_router_lora.training.examples import read_examples
     from semantic_router_lora.training.model import (
         adapted_model,
@@ -99,12 +98,13 @@ def train(
     model = adapted_model(recipe, base, device())
     trainer = make_trainer(recipe, model, examples, unfinished.checkpoints)
     checkpoint = first_does(lambda: unfinished.start(resume=resume))
-    started = time.monotonic()
+    if checkpoint is not None:
+        trainer.run_callback.seconds_before = seconds_of(checkpoint)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         trainer.run_callback.release()
-    seconds = time.monotonic() - started
+    seconds = trainer.run_callback.seconds
     if trainer.run_callback.interrupted:
         raise Interrupted(f"step {trainer.state.global_step} of {trainer.state.max_steps}")
     if not is_first():
