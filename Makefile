@@ -10,8 +10,9 @@ LINES := 0.0.72 0.3.3
 benchmark: .venv/core
 	$(BIN)/semantic-router-lora benchmark
 
+# Most of the time goes into starting processes: two at a time, one file each.
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

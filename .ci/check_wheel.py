@@ -20,8 +20,14 @@ names = [
     for module in pkgutil.walk_packages(semantic_router_lora.__path__, "semantic_router_lora.")
     if not module.name.endswith("__main__")
 ]
+# What the extra `train` brings: its modules must be there, and need no more than that.
+EXTRA = {"sentence_transformers", "datasets", "accelerate", "matplotlib", "yaml"}
 for name in names:
-    importlib.import_module(name)
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not name.startswith("semantic_router_lora.training.") or error.name not in EXTRA:
+            raise
 
 from semantic_router_lora import Embedder
 from semantic_router_lora.adapters.resolve import bundled_adapters

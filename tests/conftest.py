@@ -8,6 +8,9 @@ import shutil
 
 # Nothing here may depend on what the Hub serves or on what the user's cache holds.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Test processes that run side by side share the cores; what they start does, too.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +21,7 @@ import torch
 
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
 MakeAdapter = Callable[..., Path]
 
