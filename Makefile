@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 LINES := 0.0.72 0.3.3
 
 .SECONDARY:
-.PHONY: benchmark test lint test-lines check-wheel results clean
+.PHONY: benchmark test test-slow lint test-lines check-wheel results clean
 
 benchmark: .venv/core
 	$(BIN)/semantic-router-lora benchmark
@@ -13,6 +13,10 @@ benchmark: .venv/core
 # Most of the time goes into starting processes: two at a time, one file each.
 test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# What starts servers or trains for long.
+test-slow: .venv/dev
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

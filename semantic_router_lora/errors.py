@@ -8,6 +8,7 @@ SemanticRouterLoraError
 ├── AdapterError          an adapter folder
 │   ├── AdapterFormatError    corrupt, incomplete, unsafe or of an unsupported kind
 │   └── AdapterMismatchError  sound, but not made for this base, or without effect
+├── EndpointError         a server of a language model that is gone, or refuses all requests
 ├── RegistrationError     semantic-router's internals are not as known
 └── MissingExtraError     an optional dependency is not installed              (also ImportError)
 """
@@ -48,6 +49,10 @@ class AdapterFormatError(AdapterError):
 
 class AdapterMismatchError(AdapterError):
     """An adapter does not belong to the base model, or changes nothing in it."""
+
+
+class EndpointError(SemanticRouterLoraError):
+    """A server of a language model is gone, or refuses all requests; the job can be resumed."""
 
 
 class RegistrationError(SemanticRouterLoraError):

@@ -1,17 +1,28 @@
-"""Reading triplets, and what `data check` finds in them."""
+"""Reading and writing triplets, and what `data check` finds in them."""
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from semantic_router_lora.benchmark.suite import DOMAINS, GENERAL, bundled_file
 from semantic_router_lora.data.check import check_files
-from semantic_router_lora.data.triplets import TRAPS, Triplet, read_triplets, write_triplets
+from semantic_router_lora.data.files import file_rows
+from semantic_router_lora.data.triplets import (
+    TRAPS,
+    Triplet,
+    iter_triplets,
+    read_triplets,
+    write_triplets,
+)
 from semantic_router_lora.data.words import content_words, jaccard, near_pairs, words
-from semantic_router_lora.errors import DataError
+from semantic_router_lora.data.writing import write_rows
+from semantic_router_lora.errors import DataError, InputError, MissingExtraError
 
 ROWS = [
     Triplet("signs of shingles", "how does shingles begin", "how long is shingles contagious"),
@@ -94,6 +105,150 @@ def test_no_file_and_other_kinds(tmp_path):
         read_triplets(tmp_path / "a.txt")
 
 
+def row(anchor: str, positive: str, negative: str, **fields: object) -> dict[str, object]:
+    return {"anchor": anchor, "positive": positive, "negative": negative, **fields}
+
+
+def read(path: Path) -> list[dict[str, object]]:
+    return [content for _, content in file_rows(path)]
+
+
+# a property's examples use the folder one after the other
+SHARED_FOLDER = [HealthCheck.function_scoped_fixture]
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
+FIELDS = st.none() | TEXTS
+ANY_ROWS = st.lists(
+    st.builds(row, TEXTS, TEXTS, TEXTS, domain=FIELDS, group=FIELDS, trap=FIELDS, note=FIELDS),
+    min_size=1,
+    max_size=5,
+)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@settings(max_examples=40, deadline=None, suppress_health_check=SHARED_FOLDER)
+@given(rows=ANY_ROWS)
+def test_rows_come_back_as_they_were_written(tmp_path, suffix, rows):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / f"a{suffix}"
+    assert write_rows(path, iter(rows)) == len(rows)
+    expected = [{name: value for name, value in each.items() if value is not None} for each in rows]
+    back = [{name: value for name, value in each.items() if value} for each in read(path)]
+    assert back == expected
+    assert [path.name for path in tmp_path.iterdir()] == [path.name]
+
+
+def test_quotes_newlines_and_values_that_are_no_texts(tmp_path):
+    pytest.importorskip("pyarrow")
+    rows = [
+        row(
+            'say "hi", please',
+            "two\r\nlines\n",
+            "naïve 東京 🙂\u2028;\t'",
+            votes=3,
+            tags=["a", "b"],
+        ),
+        row("c", "d", "e", score=0.5, tags=[], votes=2.5, good=True),
+    ]
+    paths = {suffix: tmp_path / f"a.{suffix}" for suffix in ("jsonl", "csv", "parquet")}
+    for path in paths.values():
+        write_rows(path, rows)
+    assert read(paths["jsonl"]) == rows
+    names = ["anchor", "positive", "negative", "votes", "tags", "score", "good"]
+    assert read(paths["parquet"]) == [{name: each.get(name) for name in names} for each in rows]
+    first, second = read(paths["csv"])
+    assert [first[name] for name in names] == [
+        *list(rows[0].values())[:3],
+        "3",
+        '["a", "b"]',
+        "",
+        "",
+    ]
+    assert second["good"] == "true" and second["score"] == "0.5"
+
+
+def test_a_column_may_be_empty_for_long_and_then_hold_a_number(tmp_path):
+    pytest.importorskip("pyarrow")
+    rows = [{"anchor": "a", "votes": None, "score": 1}] * 10_000
+    rows.append({"anchor": "b", "votes": 7, "score": 0.5, "more": "x"})
+    assert write_rows(tmp_path / "a.parquet", rows) == 10_001
+    assert read(tmp_path / "a.parquet")[-1] == rows[-1]
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    pytest.importorskip("pyarrow")
+    for path in (tmp_path / "a.jsonl", tmp_path / "a.csv", tmp_path / "a.parquet"):
+        path.write_text("as it was")
+
+        def breaking():
+            yield row("a", "b", "c")
+            raise DataError("the input breaks off")
+
+        with pytest.raises(DataError, match="breaks off"):
+            write_rows(path, breaking())
+        assert path.read_text() == "as it was"
+    with pytest.raises(DataError, match=r"^a.parquet: field 'x' fits into no Parquet column"):
+        write_rows(tmp_path / "a.parquet", [{"x": 1}, {"x": "one"}])
+    with pytest.raises(DataError, match="lone surrogate"):
+        write_rows(tmp_path / "a.jsonl", [{"tags": ["\ud83d"]}])
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_outputs_that_cannot_be_written(tmp_path):
+    with pytest.raises(InputError, match=r"a.txt: expected a file ending in .jsonl, .csv, .parq"):
+        write_rows(tmp_path / "a.txt", [])
+    with pytest.raises(InputError, match="there is no folder"):
+        write_rows(tmp_path / "none" / "a.csv", [])
+
+
+def test_parquet_without_pyarrow_names_the_command(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1")
+    found = importlib.import_module
+
+    def missing(name: str, *rest: str):
+        if name.startswith("pyarrow"):
+            raise ModuleNotFoundError(name=name)
+        return found(name, *rest)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    for call in (lambda: read(path), lambda: write_rows(tmp_path / "b.parquet", [])):
+        with pytest.raises(MissingExtraError, match=r"pip install 'semantic-router-lora\[data\]'"):
+            call()
+
+
+def test_files_are_read_as_streams(tmp_path):
+    pytest.importorskip("pyarrow")
+    rows = [row(f"a{n}", f"b{n}", f"c{n}") for n in range(2500)]
+    for suffix in ("jsonl", "csv", "parquet"):
+        path = tmp_path / f"a.{suffix}"
+        write_rows(path, rows)
+        assert [t.anchor for t in iter_triplets(path)] == [each["anchor"] for each in rows]
+        assert [number for number, _ in file_rows(path)][-1] == 2500 + (suffix == "csv")
+    path = tmp_path / "late.jsonl"
+    path.write_text(json.dumps(rows[0]) + "\nno JSON\n")
+    stream = iter_triplets(path)
+    assert next(stream).anchor == "a0"
+    with pytest.raises(DataError, match=r"late.jsonl:2: not valid JSON"):
+        next(stream)
+
+
+def test_parquet_is_read_by_batches(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_rows(tmp_path / "a.parquet", [row("a", "b", f"c{n}") for n in range(5000)])
+    sizes = []
+    batches = parquet.ParquetFile.iter_batches
+
+    def watched(self, **options):
+        for batch in batches(self, **options):
+            sizes.append(batch.num_rows)
+            yield batch
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", watched)
+    next(file_rows(tmp_path / "a.parquet"))
+    assert len(sizes) == 1 and sizes[0] < 5000
+
+
 def test_words():
     assert words("What's C++ 3.11, `a.b`?") == ["what's", "c++", "3.11", "a.b"]
     assert content_words("How do I undo the last commit?") == {"undo", "last", "commit"}
@@ -139,6 +294,7 @@ def test_check_finds_duplicates_leaks_and_near_identical_pairs(tmp_path):
     assert "second.jsonl:1 positive" in report.leaks[0]
     assert len(report.near_identical) == 1  # and not the anchor with its own negative
     assert "second.jsonl:2 anchor" in report.near_identical[0]
+    assert report.near_leaks == report.near_identical
 
 
 def test_a_family_may_repeat_its_paraphrases_but_not_its_pairs(tmp_path):

@@ -1,54 +1,37 @@
-"""What is wrong with files of triplets, and what they are like."""
+"""What is wrong with files of triplets."""
 
 from __future__ import annotations
 
 import itertools
-import statistics
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from semantic_router_lora.data.triplets import Triplet, read_triplets
-from semantic_router_lora.data.words import content_words, jaccard, near_pairs, words
+from semantic_router_lora.data.statistics import FileStatistics as FileStatistics
+from semantic_router_lora.data.statistics import file_statistics as file_statistics
+from semantic_router_lora.data.triplets import LABELS, Triplet, read_triplets
+from semantic_router_lora.data.words import near_pairs, plain
 
 NEAR_IDENTICAL = 0.9
-_FRAME_WORDS = 4
-_LABELS = ("anchor", "positive", "negative")
-
-
-@dataclass(frozen=True)
-class FileStatistics:
-    """Figures of one file; shares are between 0 and 1.
-
-    Attributes:
-        rows: number of triplets.
-        traps: rows of each trap.
-        frames: the commonest opening of four words and its share among each row field.
-        lengths: 5 %, 50 % and 95 % quantile of the number of words of all texts.
-        positives_low_overlap: share of positives with less than a quarter of content words
-            shared with the anchor (Jaccard).
-        negatives_high_overlap: share of negatives that hold more than half of the anchor's content
-            words.
-        negative_closer: share of rows whose negative overlaps more than the positive.
-    """
-
-    rows: int
-    traps: dict[str, int]
-    frames: dict[str, tuple[str, float]]
-    lengths: tuple[float, float, float]
-    positives_low_overlap: float
-    negatives_high_overlap: float
-    negative_closer: float
 
 
 @dataclass
 class CheckReport:
-    """Problems that make files unfit, and the statistics of each file."""
+    """Problems that make files unfit, and the statistics of each file.
+
+    Attributes:
+        duplicates: texts that stand twice in a file.
+        leaks: texts that stand in two files.
+        near_identical: texts of different rows that share nearly all words.
+        near_leaks: those of them that are in two files.
+        statistics: figures of each file.
+    """
 
     duplicates: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     near_identical: list[str] = field(default_factory=list)
+    near_leaks: list[str] = field(default_factory=list)
     statistics: dict[str, FileStatistics] = field(default_factory=dict)
 
     @property
@@ -99,16 +82,11 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
         families = _families(triplets)
         for row, triplet in enumerate(triplets, start=1):
             family = (str(path), triplet.group or "", families[row - 1])
-            for label, text in zip(_LABELS, triplet.texts, strict=True):
+            for label, text in zip(LABELS, triplet.texts, strict=True):
                 texts.append(_Text(str(path), row, label, text, family))
     same = _equal_texts(report, texts)
     _near_texts(report, texts, same)
     return report
-
-
-def _plain(text: str) -> str:
-    """Case, spaces and the full stop at the end make no other question; `$?` and `$!` do."""
-    return " ".join(text.lower().split()).rstrip(" .?!")
 
 
 def _families(triplets: Sequence[Triplet]) -> list[int]:
@@ -124,7 +102,7 @@ def _families(triplets: Sequence[Triplet]) -> list[int]:
     for row, triplet in enumerate(triplets):
         if triplet.group:
             for text in triplet.texts[:2]:
-                first = first_with.setdefault((triplet.group, _plain(text)), row)
+                first = first_with.setdefault((triplet.group, plain(text)), row)
                 numbers[root(row)] = root(first)
     return [root(row) for row in range(len(triplets))]
 
@@ -132,7 +110,7 @@ def _families(triplets: Sequence[Triplet]) -> list[int]:
 def _equal_texts(report: CheckReport, texts: list[_Text]) -> set[tuple[int, int]]:
     places: dict[str, list[int]] = defaultdict(list)
     for position, text in enumerate(texts):
-        places[_plain(text.text)].append(position)
+        places[plain(text.text)].append(position)
     found: set[tuple[int, int]] = set()
     for positions in places.values():
         found.update(itertools.combinations(positions, 2))
@@ -160,7 +138,7 @@ def _equal_pairs(report: CheckReport, path: Path, triplets: Sequence[Triplet]) -
     """Rows that hold the same two paraphrases, in whichever order."""
     seen: dict[frozenset[str], int] = {}
     for row, triplet in enumerate(triplets, start=1):
-        first = seen.setdefault(frozenset(map(_plain, triplet.texts[:2])), row)
+        first = seen.setdefault(frozenset(map(plain, triplet.texts[:2])), row)
         if first != row and triplet.group and triplet.group == triplets[first - 1].group:
             report.duplicates.append(f"{path}:{first} = {path}:{row}: {triplet.anchor!r}")
 
@@ -170,36 +148,8 @@ def _near_texts(report: CheckReport, texts: list[_Text], same: set[tuple[int, in
         first, other = texts[earlier], texts[later]
         own_row = (first.file, first.row) == (other.file, other.row)
         if not own_row and not _one_family(first, other) and (earlier, later) not in same:
-            report.near_identical.append(
-                f"{first.place} ≈ {other.place} ({similarity:.2f}): {first.text!r} / {other.text!r}"
-            )
-
-
-def file_statistics(triplets: Sequence[Triplet]) -> FileStatistics:
-    """Trap balance, frames, lengths and word overlap of triplets."""
-    lengths = [len(words(text)) for triplet in triplets for text in triplet.texts]
-    quantiles = statistics.quantiles(lengths, n=20, method="inclusive")
-    contents = [tuple(map(content_words, triplet.texts)) for triplet in triplets]
-    positive_overlap = [jaccard(anchor, positive) for anchor, positive, _ in contents]
-    negative_overlap = [jaccard(anchor, negative) for anchor, _, negative in contents]
-    kept = [len(anchor & negative) / max(1, len(anchor)) for anchor, _, negative in contents]
-    rows = len(triplets)
-    return FileStatistics(
-        rows=rows,
-        traps=dict(Counter(triplet.trap or "none" for triplet in triplets).most_common()),
-        frames={
-            label: _commonest_frame([getattr(triplet, label) for triplet in triplets])
-            for label in _LABELS
-        },
-        lengths=(quantiles[0], statistics.median(lengths), quantiles[-1]),
-        positives_low_overlap=sum(value < 0.25 for value in positive_overlap) / rows,
-        negatives_high_overlap=sum(value > 0.5 for value in kept) / rows,
-        negative_closer=sum(n > p for n, p in zip(negative_overlap, positive_overlap, strict=True))
-        / rows,
-    )
-
-
-def _commonest_frame(texts: Sequence[str]) -> tuple[str, float]:
-    frames = Counter(" ".join(words(text)[:_FRAME_WORDS]) for text in texts)
-    frame, count = frames.most_common(1)[0]
-    return frame, count / len(texts)
+            places = f"{first.place} ≈ {other.place} ({similarity:.2f})"
+            line = f"{places}: {first.text!r} / {other.text!r}"
+            report.near_identical.append(line)
+            if first.file != other.file:
+                report.near_leaks.append(line)

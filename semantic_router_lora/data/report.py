@@ -1,20 +1,26 @@
-"""What `check_files` found, as text."""
+"""What was found in files of triplets and done with them, as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from semantic_router_lora.data.check import CheckReport, FileStatistics
+from semantic_router_lora.data.statistics import FileStatistics
 from semantic_router_lora.tables import Table
+
+if TYPE_CHECKING:
+    from semantic_router_lora.data.check import CheckReport
+    from semantic_router_lora.data.merge import MergeCounts
+    from semantic_router_lora.data.split import Split
 
 _SHOWN = 20
 
 
-def statistics_table(report: CheckReport) -> Table:
-    """One row a file."""
+def statistics_table(statistics: Mapping[str, FileStatistics]) -> Table:
+    """One row a file, from the figures of each path."""
     rows: list[tuple[str, ...]] = []
-    for file, figures in report.statistics.items():
+    for file, figures in statistics.items():
         frame, share = max(figures.frames.values(), key=lambda item: item[1])
         rows.append(
             (
@@ -63,3 +69,33 @@ def problem_lines(report: CheckReport) -> Iterator[str]:
         if len(found) > _SHOWN:
             yield f"  ... and {len(found) - _SHOWN} more"
     yield "passed" if report.passed else "FAILED"
+
+
+def merge_lines(counts: MergeCounts, files: Sequence[Path], output: Path) -> Iterator[str]:
+    """What was read of each file, left out for each reason, and written."""
+    for place, file in enumerate(files):
+        yield f"read: {counts.read[place]:,} rows of {file}"
+    for reason, count in counts.dropped.most_common():
+        yield f"left out: {count:,}: {reason}"
+    yield (
+        f"{counts.read.total():,} read = {counts.written:,} written to {output} "
+        f"+ {counts.dropped.total():,} left out"
+    )
+
+
+def split_table(split: Split) -> Table:
+    """Rows of each part by domain and trap, and the sums."""
+    parts = list(split.files)
+    strata = sorted({stratum for counts in split.rows.values() for stratum in counts})
+    sizes = [split.rows[part].total() for part in parts]
+    shares = [f"{size / sum(sizes):.1%}" for size in sizes]
+    rows = [
+        (f"{domain}, {trap}", *(f"{split.rows[part][domain, trap]:,}" for part in parts))
+        for domain, trap in strata
+    ]
+    rows += [
+        ("all rows", *(f"{size:,}" for size in sizes)),
+        ("share", *shares),
+        ("sets of rows that belong together", *(f"{split.components[p]:,}" for p in parts)),
+    ]
+    return Table("Rows by domain and trap", ("", *parts), rows)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.errors import DataError, require
+from semantic_router_lora.data.files import file_rows as file_rows
+from semantic_router_lora.data.files import json_lines as json_lines
+from semantic_router_lora.errors import DataError
 
 TRAPS = ("aspect", "entity", "number", "negation", "scope", "role")
 
-_REQUIRED = ("anchor", "positive", "negative")
+LABELS = ("anchor", "positive", "negative")
 # The test sets of the reference system call the third field so.
 _ALIASES = {"hard_negative": "negative"}
 
@@ -59,26 +60,22 @@ def read_triplets(path: Path) -> list[Triplet]:
             field or holds no text in it; the message names the line.
         MissingExtraError: for Parquet without pyarrow.
     """
-    triplets = [_triplet(row, f"{path}:{number}") for number, row in file_rows(path)]
-    if not triplets:
-        raise DataError(f"{path}: holds no triplets")
-    return triplets
+    return list(iter_triplets(path))
 
 
-def file_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """The number and the content of each row of a .jsonl, .csv or .parquet file.
+def iter_triplets(path: Path) -> Iterator[Triplet]:
+    """Read a file as `read_triplets` does, one triplet after the other.
 
     Raises:
-        DataError: if the file is missing, of another kind, or broken.
+        DataError: as `read_triplets` does, when the row in question is reached.
         MissingExtraError: for Parquet without pyarrow.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    readers = {".jsonl": json_lines, ".csv": _csv_rows, ".parquet": _parquet_rows}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: expected a file ending in {', '.join(readers)}")
-    yield from reader(path)
+    empty = True
+    for number, row in file_rows(path):
+        yield parse_triplet(row, f"{path}:{number}")
+        empty = False
+    if empty:
+        raise DataError(f"{path}: holds no triplets")
 
 
 def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
@@ -89,11 +86,16 @@ def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _triplet(row: Any, where: str) -> Triplet:
+def parse_triplet(row: Any, where: str) -> Triplet:
+    """A row as a triplet; ``where`` is the file and the number of the row, for messages.
+
+    Raises:
+        DataError: if it is no object, lacks a field, or a field holds no text.
+    """
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected an object, got {type(row).__name__}")
     named = named_fields(row)
-    for name in _REQUIRED:
+    for name in LABELS:
         text_field(named, name, where)
     return Triplet(**{name: _optional_text(named, name, where) for name in _FIELDS})  # type: ignore[arg-type]
 
@@ -107,6 +109,11 @@ def named_fields(row: dict[str, Any]) -> dict[str, Any]:
             if named.get(name) is None:
                 named[name] = value
     return named
+
+
+def held_fields(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a row that are not empty, under the names that this package has for them."""
+    return {name: value for name, value in named_fields(row).items() if value not in (None, "")}
 
 
 def text_field(row: dict[str, Any], name: str, where: str) -> str:
@@ -138,55 +145,9 @@ def check_unicode(text: str, where: str) -> None:
 
 def _optional_text(row: dict[str, Any], name: str, where: str) -> str | None:
     value = row.get(name)
-    if value is None or isinstance(value, str):
+    if value is None:
+        return None
+    if isinstance(value, str):
+        check_unicode(value, f"{where}: field {name!r}")
         return value or None
     raise DataError(f"{where}: field {name!r} is {value!r}, expected a text")
-
-
-def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """The number and the content of each line that is not blank.
-
-    Raises:
-        DataError: if there is no such file; with the line, if it is not UTF-8 or not JSON.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if text.strip():
-                    yield number, json.loads(text)
-            except UnicodeDecodeError as error:
-                raise DataError(f"{path}:{number}: not UTF-8: {error}") from error
-            except (ValueError, RecursionError) as error:
-                if isinstance(error, DataError):  # thrown in by whoever reads the rows
-                    raise
-                raise DataError(f"{path}:{number}: not valid JSON: {error}") from error
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    number = 1
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            for row in reader:
-                number = reader.line_num
-                if None in row:
-                    raise DataError(f"{path}:{number}: has more fields than the first line")
-                yield number, row
-    except csv.Error as error:
-        raise DataError(f"{path}: not valid CSV after line {number}: {error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 after line {number}: {error}") from error
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    require("pyarrow", "train")
-    import pyarrow.parquet
-
-    try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path}: not valid Parquet: {error}") from error
-    yield from enumerate(rows, start=1)

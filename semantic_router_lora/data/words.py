@@ -23,6 +23,14 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def plain(text: str) -> str:
+    """A text without what makes no other question of it: case, spaces, the full stop at the end.
+
+    Other punctuation stays: in code ``$?`` and ``$!`` are two things.
+    """
+    return " ".join(text.lower().split()).rstrip(" .?!")
+
+
 def content_words(text: str) -> frozenset[str]:
     """The words of a text without stop words."""
     return frozenset(words(text)) - STOP_WORDS

@@ -1,0 +1,116 @@
+"""Concurrent requests for a few texts each, embedded together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FULL_WAIT_SECONDS = 0.002
+
+
+@dataclass(frozen=True)
+class _Request:
+    texts: list[str]
+    future: Future[NDArray[np.float32]]
+
+
+class Coalescer:
+    """Embeds requests that wait at the same time in one batch.
+
+    There is no timer: a request that finds nothing running starts at once, and those that come
+    while it runs make up the next batch. So a request waits for at most the batch that is running
+    and, if more texts wait than a batch takes, for those that came before it.
+
+    Can be used from any number of threads and event loops.
+
+    Args:
+        encode: from a list of texts to float32 (texts, dim); called in one thread at a time.
+        max_batch_texts: most texts of a batch; a longer request is a batch of its own.
+        max_waiting_texts: while more texts wait, further requests wait to be let in.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[Sequence[str]], NDArray[np.float32]],
+        max_batch_texts: int = 256,
+        max_waiting_texts: int = 16384,
+    ) -> None:
+        self._encode = encode
+        self._max_batch_texts = max_batch_texts
+        self._max_waiting_texts = max_waiting_texts
+        self._reset()
+
+    def _reset(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Request] = deque()
+        self._waiting_texts = 0
+        self._running = False
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="embed")
+
+    async def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """Embed texts together with those of other requests.
+
+        If the task is cancelled before its batch starts, its texts are not embedded.
+
+        Raises:
+            Exception: what `encode` raises for these texts alone.
+        """
+        if self._process != os.getpid():
+            self._reset()  # threads do not survive a fork
+        while self._waiting_texts >= self._max_waiting_texts:
+            await asyncio.sleep(_FULL_WAIT_SECONDS)
+        request = _Request(texts, Future())
+        with self._lock:
+            self._waiting.append(request)
+            self._waiting_texts += len(texts)
+            start = not self._running
+            self._running = True
+        if start:
+            self._executor.submit(self._work)
+        return await asyncio.wrap_future(request.future)
+
+    def _work(self) -> None:
+        while batch := self._take():
+            # a cancelled request says so here, and can no longer be cancelled afterwards
+            alive = [request for request in batch if request.future.set_running_or_notify_cancel()]
+            if alive:
+                self._embed(alive)
+
+    def _take(self) -> list[_Request]:
+        """The requests of the next batch; none means that the work is done."""
+        batch: list[_Request] = []
+        count = 0
+        with self._lock:
+            while self._waiting:
+                count += len(self._waiting[0].texts)
+                if batch and count > self._max_batch_texts:
+                    break
+                batch.append(self._waiting.popleft())
+                self._waiting_texts -= len(batch[-1].texts)
+            self._running = bool(batch)
+        return batch
+
+    def _embed(self, requests: list[_Request]) -> None:
+        try:
+            vectors = self._encode([text for request in requests for text in request.texts])
+        except BaseException as error:
+            if len(requests) == 1:
+                requests[0].future.set_exception(error)
+                return
+            for request in requests:  # so that only the one that is to blame fails
+                self._embed([request])
+            return
+        start = 0
+        for request in requests:
+            end = start + len(request.texts)
+            request.future.set_result(vectors[start:end])
+            start = end

@@ -1,0 +1,1 @@
+"""Triplets from a user's own queries, written by a language model."""

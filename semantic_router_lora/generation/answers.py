@@ -1,0 +1,119 @@
+"""What a model answered, read with tolerance for its wrapping and none for its content."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from semantic_router_lora.data.triplets import TRAPS
+
+# More text than this is no answer to what was asked, and scanning it would take long.
+_MOST_CHARACTERS = 100_000
+_MOST_STARTS = 50
+
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+# A string is matched first, so that a comma inside it is never taken for a trailing one.
+_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
+
+
+class AnswerError(Exception):
+    """An answer holds no paraphrases or no near misses. Stays inside this package."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote for a query.
+
+    Attributes:
+        paraphrases: other wordings of the query.
+        negatives: (trap, near miss) in the order of the answer.
+    """
+
+    paraphrases: tuple[str, ...]
+    negatives: tuple[tuple[str, str], ...]
+
+
+def parse_answer(text: str) -> Answer:
+    """Find the JSON object in an answer, whatever stands around it, and read it.
+
+    Code fences, thoughts, sentences before and after it, and commas before a closing bracket are
+    passed over; a cut-off object is not completed, since its last text would be cut off too.
+
+    Raises:
+        AnswerError: if there is no such object, or no text in it.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise AnswerError(f"{len(text)} characters long")
+    plain = _THOUGHTS.sub(" ", text)
+    if not plain.strip():
+        raise AnswerError("empty")
+    for found in _objects(plain):
+        if "paraphrases" in found and "negatives" in found:
+            return _answer(found)
+    raise AnswerError("no JSON object with paraphrases and negatives")
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    for candidate in (text, _TRAILING_COMMA.sub(lambda match: match[1] or "", text)):
+        starts = (match.start() for match in re.finditer(r"\{", candidate))
+        for start in itertools.islice(starts, _MOST_STARTS):
+            try:
+                value, _ = decoder.raw_decode(candidate, start)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(value, dict):
+                yield value
+
+
+def _answer(found: dict[str, Any]) -> Answer:
+    paraphrases = found["paraphrases"]
+    if isinstance(paraphrases, str):
+        paraphrases = [paraphrases]
+    if not isinstance(paraphrases, list):
+        raise AnswerError(f"paraphrases are of type {type(paraphrases).__name__}")
+    kept = tuple(text for text in map(_text, paraphrases) if text)
+    negatives = tuple(
+        (trap, text) for trap, value in _traps(found["negatives"]) if (text := _text(value))
+    )
+    if not kept:
+        raise AnswerError("no paraphrases")
+    if not negatives:
+        raise AnswerError("no near misses")
+    return Answer(kept, negatives)
+
+
+def _traps(negatives: Any) -> Iterator[tuple[str, Any]]:
+    """Near misses by trap, from ``{trap: text}`` or ``[{"trap": …, "text": …}]``."""
+    if isinstance(negatives, dict):
+        named = list(negatives.items())
+    elif isinstance(negatives, list):
+        named = [
+            (row.get("trap"), row.get("text") or row.get("query"))
+            for row in negatives
+            if isinstance(row, dict)
+        ]
+    else:
+        raise AnswerError(f"negatives are of type {type(negatives).__name__}")
+    for name, value in named:
+        trap = str(name).strip().lower()
+        if trap in TRAPS:
+            # some models give several for a trap, as a list
+            for text in value if isinstance(value, list) else [value]:
+                yield trap, text
+
+
+def _text(value: Any) -> str | None:
+    """A text in one line, or None for what is none."""
+    if not isinstance(value, str):
+        return None
+    text = " ".join(value.split())
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as a JSON escape can write it
+        return None
+    return text if text.isprintable() else None

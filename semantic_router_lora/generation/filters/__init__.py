@@ -1,0 +1,1 @@
+"""Filters for paraphrases and near misses that a language model wrote."""

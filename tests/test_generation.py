@@ -1,0 +1,325 @@
+"""Generation against a server that fails in every way: nothing is lost, nothing paid twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from servers.processes import running_chat_server
+
+from semantic_router_lora.data.check import check_files
+from semantic_router_lora.data.triplets import read_triplets
+from semantic_router_lora.errors import EndpointError, InputError
+from semantic_router_lora.generation.asking import Persistence
+from semantic_router_lora.generation.filters.pipeline import FilterSettings
+from semantic_router_lora.generation.job import GenerationJob, generate
+from semantic_router_lora.generation.queries import Shard
+
+QUICK = Persistence(attempts=4, backoff=0.01)
+KEY = "sk-verysecret-0123456789"
+TRAPS = ("aspect", "entity", "number", "negation", "scope", "role")
+
+
+def question(number: int) -> str:
+    return f"how do I repair part {number} of my old bicycle"
+
+
+def answer(query: str) -> str:
+    """An answer whose texts pass every filter of words."""
+    part = query.split()[5]
+    others = ("clean", "replace", "paint", "buy", "sell", "remove")
+    return json.dumps(
+        {
+            "paraphrases": [
+                f"my old bike's part {part} is broken, what now?",
+                f"bicycle part {part} repair steps",
+                f"fixing piece {part} on an ancient bike?",
+            ],
+            "negatives": {
+                trap: f"how do I {verb} part {part} of my old bicycle"
+                for trap, verb in zip(TRAPS, others, strict=True)
+            },
+        }
+    )
+
+
+@pytest.fixture
+def make_job(tmp_path):
+    def make(server=None, count: int = 40, output: str = "out.jsonl", **options) -> GenerationJob:
+        queries = tmp_path / f"queries-{count}.txt"
+        queries.write_text("".join(question(number) + "\n" for number in range(count)))
+        options = {"persistence": QUICK, "concurrency": 8, "timeout": 5.0} | options
+        return GenerationJob(
+            **{"queries": queries, "output": tmp_path / output, "domain": "bikes", "model": "m"}
+            | {"endpoints": [server.url] if server else [], "filters": FilterSettings()}
+            | options
+        )
+
+    return make
+
+
+def answers(count: int) -> dict[str, str]:
+    return {question(number): answer(question(number)) for number in range(count)}
+
+
+def outcomes(report) -> tuple[int, int, int]:
+    found = report.written, report.rejected.total(), report.failed.total()
+    assert sum(found) + report.unasked == report.queries
+    return found
+
+
+def test_faults_that_pass_cost_nothing(tmp_path, make_job):
+    """Each query gets a fault or two on its first attempts; in the end all are written."""
+    kinds = ("429", "500", "503", "reset", "close", "truncated_body", "invalid_json")
+    kinds += ("invalid_utf8", "html", "wrong_schema", "empty_choices", "null_content", "502")
+    kinds += ("truncated_answer", "refusal")
+    faults = [
+        {"fault": kind, "contains": f" {number} ", "times": 1, "retry_after": 0.05}
+        for number, kind in enumerate(kinds)
+    ]
+    with running_chat_server(tmp_path, faults=faults, answers=answers(40)) as server:
+        report = generate(make_job(server))
+        assert outcomes(report) == (40, 0, 0)
+        assert report.triplets == 40 * 6
+        assert sorted(server.answered) == sorted(map(question, range(40)))
+        asked = Counter(request["query"] for request in server.requests)
+        assert [asked[question(number)] for number in range(len(kinds))] == [2] * len(kinds)
+        assert set(asked.values()) == {1, 2}
+        assert all(request["json_schema"] for request in server.requests)
+    rows = read_triplets(tmp_path / "out.jsonl")
+    assert [row.anchor for row in rows[::6]] == [question(number) for number in range(40)]
+    assert {row.trap for row in rows} == set(TRAPS)
+    assert {row.domain for row in rows} == {"bikes"}
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_faults_that_stay_are_told(tmp_path, make_job):
+    kinds = ("500", "reset", "hang", "drip", "refusal", "truncated_answer", "empty_choices", "400")
+    faults = [
+        {"fault": kind, "contains": f" {number} ", "times": None}
+        for number, kind in enumerate(kinds)
+    ]
+    held = {**answers(40), question(8): '{"paraphrases": ["fix"], "negatives": {"role": "it"}}'}
+    with running_chat_server(tmp_path, faults=faults, answers=held) as server:
+        job = make_job(server, timeout=0.5, persistence=Persistence(attempts=2, backoff=0.01))
+        report = generate(job)
+        assert outcomes(report) == (31, 1, 8)
+        notes = [json.loads(line) for line in job.dropped.read_text().splitlines()]
+        failed = {note["row"]: note["reason"] for note in notes if note.get("outcome") == "failed"}
+        for row, reason in enumerate(
+            [
+                "status 500",
+                "connection",
+                "no whole answer in 0.5 s",
+                "no whole answer in 0.5 s",
+                "no JSON object",
+                "cut off",
+                "no chat completion",
+                "status 400",
+            ],
+            start=1,
+        ):
+            assert reason in failed[row]
+        (rejected,) = [note for note in notes if note.get("outcome") == "rejected"]
+        assert rejected["row"] == 9
+        assert "length" in rejected["reason"]
+        before = len(server.requests)
+        again = generate(job, resume=True)
+        assert outcomes(again) == (31, 1, 8)
+        assert len(server.requests) == before
+    with running_chat_server(tmp_path, answers=held) as server:
+        job = make_job(server)
+        assert outcomes(generate(job, resume=True, retry_failed=True)) == (39, 1, 0)
+        assert len(server.requests) == 8
+    written = json.loads(job.report.read_text())
+    assert written["removed"]["length"]["examples"][0]["query"] == question(8)
+
+
+def command(job: GenerationJob, *more: str) -> list[str]:
+    options = ["--output", str(job.output), "--domain", job.domain, "--model", job.model]
+    options += ["--endpoint", job.endpoints[0], "--embedder", "none", "--concurrency", "8"]
+    return [
+        sys.executable,
+        "-m",
+        "semantic_router_lora",
+        "generate",
+        str(job.queries),
+        *options,
+        *more,
+    ]
+
+
+def test_kill_and_interrupt_lose_nothing(tmp_path, make_job):
+    """SIGKILL, then SIGINT, then to the end: the files of a run that nothing stopped."""
+    count = 300
+    with running_chat_server(tmp_path, answers=answers(count), latency=0.05) as server:
+        whole = make_job(server, count=count, output="whole.jsonl", concurrency=64)
+        assert outcomes(generate(whole)) == (count, 0, 0)
+        done = len(server.requests)
+        job = make_job(server, count=count)
+
+        def stop(number: signal.Signals, at: int, *more: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(command(job, *more), text=True, stderr=subprocess.PIPE)
+            while len(server.requests) < done + at:
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            process.wait(30)
+            return process
+
+        killed = stop(signal.SIGKILL, 60)
+        assert killed.returncode == -signal.SIGKILL
+        kept = len(job.journal.read_bytes().split(b"\n")) - 2
+        assert 40 <= kept <= 80
+        assert not job.output.exists()
+        interrupted = stop(signal.SIGINT, 150, "--resume")
+        assert interrupted.returncode == 130
+        assert "use --resume" in interrupted.stderr.read()
+        lines = [json.loads(line) for line in job.journal.read_bytes().splitlines()[1:]]
+        assert len({line["row"] for line in lines}) == len(lines)
+        # what was in flight at the Ctrl-C came in; at the kill it was lost, and no more than that
+        assert server.log()[-1]["event"] == "sent"
+        assert len(lines) + 8 >= len(server.requests) - done
+        with pytest.raises(InputError, match="go on with --resume"):
+            generate(job)
+        assert outcomes(generate(job, resume=True)) == (count, 0, 0)
+        asked = Counter(request["query"] for request in server.requests[done:])
+        assert len(asked) == count
+        assert sum(asked.values()) <= count + 8
+    for name in ("", ".dropped"):
+        assert (tmp_path / f"out{name}.jsonl").read_bytes() == (
+            tmp_path / f"whole{name}.jsonl"
+        ).read_bytes()
+
+
+def test_a_gone_endpoint_stops_the_job_and_its_queries_are_not_failed(tmp_path, make_job):
+    with running_chat_server(tmp_path, answers=answers(40), latency=0.02) as server:
+        job = make_job(
+            server, count=40, persistence=Persistence(attempts=2, backoff=0.01, breaker=5)
+        )
+        assert outcomes(generate(job)) == (40, 0, 0)
+        rest = job.journal.read_bytes().splitlines(keepends=True)[:21]
+        job.journal.write_bytes(b"".join(rest))
+        port = int(server.url.split(":")[2].split("/")[0])
+    with pytest.raises(EndpointError, match=r"(?s)20 of 40 queries.*5 queries in a row"):
+        generate(job, resume=True)
+    assert job.journal.read_bytes() == b"".join(rest)
+    with running_chat_server(tmp_path, answers=answers(40), port=port) as server:
+        assert outcomes(generate(job, resume=True)) == (40, 0, 0)
+        assert len(server.requests) == 20
+
+
+def test_endpoints_share_a_job_and_stand_in_for_one_that_goes(tmp_path, make_job):
+    gone = [{"fault": "500", "after": 10, "times": None}]
+    with (
+        running_chat_server(tmp_path, answers=answers(80), latency=0.02) as good,
+        running_chat_server(tmp_path, answers=answers(80), latency=0.02, faults=gone) as bad,
+    ):
+        persistence = Persistence(attempts=3, backoff=0.05, breaker=4)
+        job = make_job(
+            count=80, endpoints=[good.url, bad.url], concurrency=4, persistence=persistence
+        )
+        assert outcomes(generate(job)) == (80, 0, 0)
+        assert len(bad.answered) == 10
+        assert sorted(good.answered + bad.answered) == sorted(map(question, range(80)))
+
+
+def test_the_key_appears_nowhere(tmp_path, make_job, monkeypatch, capfd):
+    monkeypatch.setenv("MY_KEY", KEY)
+    with running_chat_server(tmp_path, answers=answers(5), api_key=KEY) as server:
+        report = generate(make_job(server, count=5, key_variable="MY_KEY"), show_progress=True)
+        assert outcomes(report) == (5, 0, 0)
+        monkeypatch.setenv("MY_KEY", KEY + "9")
+        job = make_job(server, count=5, key_variable="MY_KEY", output="wrong.jsonl")
+        with pytest.raises(EndpointError, match="the key is not accepted") as caught:
+            generate(job)
+    seen = [*capfd.readouterr(), str(caught.value)]
+    seen += [path.read_text() for path in tmp_path.glob("*.jsonl*")]
+    assert len(seen) >= 6
+    assert not any(KEY in text for text in seen)
+    monkeypatch.setenv("MY_KEY", KEY + "é")
+    with pytest.raises(InputError, match="no header can"):
+        generate(job)
+    with pytest.raises(InputError, match="leave it out"):
+        generate(make_job(endpoints=["http://me:secret@localhost/v1"], output="url.jsonl"))
+
+
+def test_a_server_without_structured_output_is_asked_without(tmp_path, make_job):
+    with running_chat_server(tmp_path, answers=answers(30), json_schema=False) as server:
+        assert outcomes(generate(make_job(server, count=30))) == (30, 0, 0)
+        refused = [request for request in server.requests if request["refused"] is not None]
+        assert 1 <= len(refused) <= 8
+        assert len(server.answered) == 30
+
+
+def test_shards_together_are_the_whole(tmp_path, make_job):
+    with running_chat_server(tmp_path, answers=answers(60)) as server:
+        whole = generate(make_job(server, count=60, output="whole.jsonl"))
+        jobs = [
+            make_job(server, count=60, output=f"part-{n}.jsonl", shard=Shard(n, 2)) for n in (1, 2)
+        ]
+        parts = [generate(job) for job in jobs]
+        assert sum(part.queries for part in parts) == whole.queries == 60
+    rows = [line for job in jobs for line in job.output.read_text().splitlines()]
+    assert sorted(rows) == sorted((tmp_path / "whole.jsonl").read_text().splitlines())
+    assert check_files([tmp_path / "whole.jsonl"]).duplicates == []
+
+
+def test_answers_are_filtered_again_without_asking(tmp_path, make_job):
+    held = answers(6)
+    copied = json.loads(held[question(0)])
+    copied["paraphrases"][0] = question(0) + "?"
+    copied["paraphrases"][1] = json.loads(held[question(1)])["paraphrases"][1]
+    held[question(0)] = json.dumps(copied)
+    with running_chat_server(tmp_path, answers=held) as server:
+        job = make_job(server, count=6)
+        first = generate(job)
+        assert first.removed["copy"] == 1
+        assert first.removed["repeated"] == 1
+        assert len(server.requests) == 6
+    off = make_job(
+        count=6, filters=FilterSettings(disabled=frozenset({"copy"})), drop_repeated=False
+    )
+    report = generate(off, ask=False)
+    assert "copy" not in report.removed
+    assert "repeated" not in report.removed
+    with pytest.raises(InputError, match="no answers to filter"):
+        generate(make_job(count=6, output="other.jsonl"), ask=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"endpoints": []}, "at least one endpoint"),
+        ({"endpoints": ["localhost:8000"]}, "expected a URL"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"temperature": 3.0}, "temperature is 3.0"),
+        ({"output": "out.csv"}, "ending in .jsonl"),
+        ({"timeout": 0.0}, "timeout is 0.0"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_asked(make_job, options, message):
+    with pytest.raises(InputError, match=message):
+        generate(make_job(**options))
+
+
+def test_an_unknown_filter_is_an_error_that_lists_them(make_job, tmp_path):
+    job = make_job()
+    done = subprocess.run(
+        [*command(make_job(endpoints=["http://localhost:9/v1"])), "--disable", "nonsense"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert done.returncode == 1
+    assert "nonsense" in done.stderr
+    assert "far_paraphrase" in done.stderr
+    assert not Path(job.journal).exists()
