@@ -72,9 +72,8 @@ VIEWS: dict[str, Callable[[BenchmarkResults], str]] = {
 }
 
 
-def ablation(path: Path) -> str:
+def ablation(content: dict[str, Any]) -> str:
     """The table of training/ablation/run.py."""
-    content = json.loads(path.read_text(encoding="utf-8"))
 
     def figures(found: dict[str, Any]) -> list[str]:
         return [
@@ -92,13 +91,66 @@ def ablation(path: Path) -> str:
     return Table("Ablation, on dev", ("Variant", "Parameters", *heads), rows).to_markdown()
 
 
+def mining(content: dict[str, Any]) -> str:
+    """The table of training/mining/measure.py."""
+    heads = ("Options", "Rows", "Hidden paraphrases", "Similarity, median", "Below 0.4")
+    more = ("Closer than the positive, by the labels",)
+    rows = []
+    for run in content["runs"]:
+        options = [f"--{k.replace('_', '-')} {v:g}" for k, v in run["options"].items()]
+        half = run["halves"]
+        shares = (half["hidden_paraphrases"], half["below_0.4"])
+        shares += (run["labels"]["closer_than_positive"],)
+        hidden, below, closer = (f"{share:.0%}" for share in shares)
+        similarity = f"{half['median_similarity']:.2f}"
+        name = f"`{' '.join(options)}`" if options else "default"
+        rows.append((name, f"{half['rows']:,}", hidden, similarity, below, closer))
+    title = f"Near misses of {content['questions']:,} questions with {content['intents']} intents"
+    return Table(title, heads + more, rows).to_markdown()
+
+
+def rate(content: dict[str, Any]) -> str:
+    """The sentence of tests/servers/measure_rate.py."""
+    shares = content["shares"]
+    return (
+        f"Against a server that answers after {content['latency_seconds'] * 1000:g} ms, "
+        f"{content['in_flight']} requests in flight came to {content['median_share']:.0%} of the "
+        f"ideal {content['ideal_per_second']:g} a second (median of {len(shares)} runs, "
+        f"{min(shares):.0%} to {max(shares):.0%}; server and client on {content['processors']} "
+        f"cores). Server and results: `{content['command']}`.\n"
+    )
+
+
+def outcomes(content: dict[str, Any]) -> str:
+    """The report of a ``generate`` job."""
+    rows = [("written", f"{content['written']}", f"{content['triplets']} triplets")]
+    for name in ("rejected", "failed"):
+        found = content[name]
+        reasons = "; ".join(f"{reason}: {count}" for reason, count in found.items())
+        rows.append((name, f"{sum(found.values())}", reasons or "–"))
+    removed = "; ".join(f"{name}: {found['texts']}" for name, found in content["removed"].items())
+    rows.append(("all", f"{content['queries']}", f"texts that filters removed: {removed}"))
+    table: list[tuple[str, ...]] = list(rows)
+    return Table("Queries", ("Outcome", "Queries", "What"), table).to_markdown()
+
+
+# Views of files that are not results of the benchmark.
+OTHER_VIEWS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "ablation": ablation,
+    "mining": mining,
+    "outcomes": outcomes,
+    "rate": rate,
+}
+
+
 def rendered(text: str) -> str:
     """The text with every block filled in."""
 
     def fill(match: re.Match[str]) -> str:
         path = ROOT / "docs" / "results" / match["file"]
-        if match["view"] == "ablation":
-            table = ablation(path)
+        if match["view"] in OTHER_VIEWS:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            table = OTHER_VIEWS[match["view"]](content)
         else:
             table = VIEWS[match["view"]](read_results(path))
         return f"{match['head']}{table.strip()}\n{match['tail']}"

@@ -323,3 +323,14 @@ def test_an_unknown_filter_is_an_error_that_lists_them(make_job, tmp_path):
     assert "nonsense" in done.stderr
     assert "far_paraphrase" in done.stderr
     assert not Path(job.journal).exists()
+
+
+def test_the_example_of_the_docs(tmp_path, make_job):
+    docs = Path(__file__).parents[1] / "docs"
+    lines = (docs / "examples" / "generate" / "answers.jsonl").read_text().splitlines()
+    held = {row["query"]: row["answer"] for row in map(json.loads, lines)}
+    with running_chat_server(tmp_path, answers=held) as server:
+        queries = docs / "examples" / "generate" / "queries.txt"
+        report = generate(make_job(server, queries=queries, domain="travel"))
+    shown = json.loads((docs / "results" / "travel-generation.json").read_text())
+    assert shown.items() >= report.as_json().items()
