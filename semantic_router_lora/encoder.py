@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from contextvars import ContextVar
 from typing import Any, Optional
 
 from semantic_router.encoders import HuggingFaceEncoder
@@ -13,6 +13,9 @@ from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import InputError
 from semantic_router_lora.reference import ModelReference
 from semantic_router_lora.registration import ENCODER_TYPE, encoder_has_threshold, field_names
+
+# An embedder that is there already, on its way through the parent's constructor.
+_given: ContextVar[Embedder | None] = ContextVar("_given", default=None)
 
 
 class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
@@ -26,7 +29,10 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
         base_model: where the base lies, if not where the adapter's configuration says.
         name: ``<base>+lora:<adapter>``, in place of the two above; what a router file holds.
         device: ``cuda``, ``mps``, ``cpu``, ...; None takes the best there is.
-        dtype: ``float32``, ``bfloat16`` or ``float16``.
+        dtype: ``float32``, ``bfloat16``, ``float16`` or ``auto``; see `Embedder`.
+        engine: ``auto``, ``packed`` or ``transformers``; see `Embedder`.
+        threads: most CPU threads that it keeps busy; None takes PyTorch's setting.
+        cache_size: so many vectors are kept and given again for the same text.
         score_threshold: in the lines before 1.0, where the encoder keeps it; default 0.5.
 
     Raises:
@@ -38,6 +44,9 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
     adapter: Optional[str] = None  # noqa: UP045  (read by pydantic v1 in the 0.0 line)
     base_model: Optional[str] = None  # noqa: UP045
     dtype: str = "float32"
+    engine: str = "auto"
+    threads: Optional[int] = None  # noqa: UP045
+    cache_size: int = 0
 
     def __init__(self, **data: Any) -> None:
         _check_arguments(type(self), data)
@@ -63,13 +72,33 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
         self.device = str(self.embedder.device)
 
     def _initialize_hf_model(self) -> tuple[None, Embedder]:
-        embedder = Embedder(
+        embedder = _given.get() or Embedder(
             self.base_model,
             self.adapter,
             device=self.device or "auto",
             dtype=self.dtype,  # type: ignore[arg-type]  # checked by Embedder
+            engine=self.engine,  # type: ignore[arg-type]
+            threads=self.threads,
+            cache_size=self.cache_size,
         )
         return None, embedder  # the parent's slots for tokenizer and model
+
+    def with_adapter(self, adapter: str) -> LoRAHuggingFaceEncoder:
+        """An encoder with another adapter over the same base, which both share in memory.
+
+        Ready in milliseconds; see `Embedder.with_adapter` for what it costs and raises.
+        """
+        given = self.embedder.with_adapter(adapter)
+        options: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("device", "dtype", "engine", "threads", "cache_size", "score_threshold")
+            if name in field_names(type(self))
+        }
+        token = _given.set(given)
+        try:
+            return type(self)(name=given.reference, **options)
+        finally:
+            _given.reset(token)
 
     @property
     def embedder(self) -> Embedder:
@@ -113,8 +142,13 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
         return vectors
 
     async def acall(self, docs: list[str]) -> list[list[float]]:
-        """Embed texts in a worker thread, so that the event loop stays free."""
-        return await asyncio.to_thread(self, docs)
+        """Embed texts in a worker thread, together with those of other callers that wait.
+
+        Raises:
+            InputError: if docs is not a list of valid strings; other callers are not affected.
+        """
+        vectors: list[list[float]] = (await self.embedder.aencode(docs)).tolist()
+        return vectors
 
 
 def _check_arguments(encoder: Any, data: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from semantic_router_lora.bert_tokenizer import model_max_length, plain_bert_file
 from semantic_router_lora.errors import BaseModelError, InputError
 
 if TYPE_CHECKING:
@@ -76,12 +77,16 @@ def load_tokenizer(
         BaseModelError: if there is none.
     """
     from tokenizers import Tokenizer
-    from transformers import AutoTokenizer
 
     try:
-        if path.is_file():
-            own = Tokenizer.from_file(str(path))
+        file = path if path.is_file() else plain_bert_file(path)
+        if file is not None:
+            own = Tokenizer.from_file(str(file))
+            if file != path:
+                max_length = max_length or model_max_length(path)
         else:
+            from transformers import AutoTokenizer
+
             loaded = AutoTokenizer.from_pretrained(
                 path, local_files_only=True, trust_remote_code=False
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from semantic_router_lora.adapters.read import Adapter
@@ -33,6 +34,7 @@ def merge_adapter(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
         get_peft_model_state_dict,
         set_peft_model_state_dict,
     )
+    from torch.nn import Linear
 
     try:
         with warnings.catch_warnings():
@@ -41,22 +43,24 @@ def merge_adapter(model: PreTrainedModel, adapter: Adapter) -> PreTrainedModel:
             wrapped = get_peft_model(model, LoraConfig(**adapter.config))
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         if "target modules" in str(error).lower():
-            raise AdapterMismatchError(
-                f"adapter {adapter.name}: target_modules "
-                f"{adapter.config.get('target_modules')} do not exist in {type(model).__name__}; "
-                f"its linear layers are called {', '.join(_linear_names(model))}"
-            ) from error
+            linear = [n for n, module in model.named_modules() if isinstance(module, Linear)]
+            raise no_target(adapter, type(model).__name__, linear) from error
         raise AdapterFormatError(f"adapter {adapter.name}: peft refuses it: {error}") from error
     # Without this, a wrong base loads with no more than a warning: peft leaves what it finds no
     # weights for at its initial value and passes over what it finds no place for.
     expected = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-    _compare(adapter, {key: tuple(tensor.shape) for key, tensor in expected.items()})
+    compare_weights(adapter, {key: tuple(tensor.shape) for key, tensor in expected.items()})
     float32 = {key: tensor.float() for key, tensor in adapter.tensors.items()}
     set_peft_model_state_dict(wrapped, float32)
     return cast("PreTrainedModel", wrapped.merge_and_unload())
 
 
-def _compare(adapter: Adapter, expected: dict[str, tuple[int, ...]]) -> None:
+def compare_weights(adapter: Adapter, expected: dict[str, tuple[int, ...]]) -> None:
+    """Compare an adapter's weights with what the base takes, by key and shape.
+
+    Raises:
+        AdapterMismatchError: if they differ.
+    """
     found = {key: tuple(tensor.shape) for key, tensor in adapter.tensors.items()}
     unexpected = sorted(found.keys() - expected.keys())
     missing = sorted(expected.keys() - found.keys())
@@ -79,13 +83,12 @@ def _compare(adapter: Adapter, expected: dict[str, tuple[int, ...]]) -> None:
         )
 
 
-def _linear_names(model: PreTrainedModel) -> list[str]:
-    from torch.nn import Linear
-
-    return sorted(
-        {
-            name.rpartition(".")[2]
-            for name, module in model.named_modules()
-            if isinstance(module, Linear)
-        }
+def no_target(
+    adapter: Adapter, architecture: str, linear_layers: Iterable[str]
+) -> AdapterMismatchError:
+    """The error of an adapter none of whose target modules is in the base."""
+    names = sorted({name.rpartition(".")[2] for name in linear_layers})
+    return AdapterMismatchError(
+        f"adapter {adapter.name}: target_modules {adapter.config.get('target_modules')} do not "
+        f"exist in {architecture}; its linear layers are called {', '.join(names)}"
     )

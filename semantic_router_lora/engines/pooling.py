@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -26,3 +28,31 @@ def pool(hidden: Tensor, mask: Tensor, mode: str) -> Tensor:
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-9)
     return torch.nn.functional.normalize(pooled, p=2, dim=1)
+
+
+def pool_packed(hidden: Tensor, runs: Sequence[tuple[int, int]], mode: str) -> Tensor:
+    """`pool` for texts that lie behind one another without padding.
+
+    Args:
+        hidden: float (tokens, dim), the encoder's last hidden state.
+        runs: (count, length) of each run of texts of equal length, in order.
+        mode: ``mean``, ``cls`` or ``max``.
+
+    Returns:
+        float32 (texts, dim), L2-normalised rows; a text of no tokens gives zeros.
+    """
+    dim = hidden.shape[1]
+    pooled = []
+    start = 0
+    for count, length in runs:
+        rows = hidden[start : start + count * length].view(count, length, dim).float()
+        start += count * length
+        if length == 0:
+            pooled.append(rows.new_zeros(count, dim))
+        elif mode == "cls":
+            pooled.append(rows[:, 0])
+        elif mode == "max":
+            pooled.append(rows.amax(dim=1))
+        else:
+            pooled.append(rows.mean(dim=1))
+    return torch.nn.functional.normalize(torch.cat(pooled), p=2, dim=1)

@@ -1,0 +1,89 @@
+"""The threads that forward passes run in on the CPU.
+
+They are not the caller's, for three reasons. PyTorch's thread count is a setting of the calling
+thread. Every calling thread gets an OpenMP team of its own, so that eight callers on two cores
+would keep sixteen threads. And a team does not survive a fork: a child that used its parent's
+would hang, whereas these threads are started anew in each process.
+
+Batches run side by side, each on one thread: no thread ever waits for another that the system
+has not woken yet, which on a busy machine takes a hundred times as long as the query itself. Only
+a long text that comes alone is spread over all threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+# Fewer tokens than this on one thread are done before other threads would have joined in.
+_LEAST_TOKENS = 64
+
+
+class Workers:
+    """Runs forward passes on at most a given number of threads.
+
+    Shared by all embedders of a process that ask for the same number, so that any number of
+    embedders and callers keep no more threads busy than that.
+
+    Args:
+        threads: at least 1; None takes what PyTorch would use in the calling thread.
+    """
+
+    def __init__(self, threads: int | None) -> None:
+        import torch
+
+        self.threads = threads or torch.get_num_threads()
+
+    def batch_tokens(self, tokens: int, most: int) -> int:
+        """A size of batches that gives every thread some of this many tokens, and none too few."""
+        share = -(-tokens // self.threads)
+        return min(most, max(share, _LEAST_TOKENS))
+
+    def map(
+        self, function: Callable[[Batch], Result], batches: Sequence[Batch], tokens: int
+    ) -> Iterator[Result]:
+        """Apply a function to each batch; results in order, exceptions as the function's own.
+
+        Args:
+            function: what to run; safe to run in several threads.
+            batches: its arguments.
+            tokens: of all batches together.
+        """
+        alone = len(batches) == 1 and tokens > _LEAST_TOKENS
+        count, intra_op = (1, self.threads) if alone else (self.threads, 1)
+        try:
+            return _executor(os.getpid(), count, intra_op).map(function, batches)
+        except RuntimeError:  # the interpreter is shutting down, and starts no more threads
+            return map(function, batches)
+
+    def run(self, function: Callable[[], Result]) -> Result:
+        """Run a function on one thread."""
+        return next(self.map(lambda _: function(), [None], 0))
+
+
+@functools.cache
+def _executor(pid: int, count: int, intra_op: int) -> ThreadPoolExecutor:
+    """One for each process: threads do not survive a fork."""
+    return ThreadPoolExecutor(
+        count, f"semantic-router-lora-{intra_op}", initializer=_set_threads, initargs=(intra_op,)
+    )
+
+
+def _set_threads(intra_op: int) -> None:
+    """Set PyTorch's thread count for the calling thread alone."""
+    import torch
+
+    default = torch.get_num_threads()  # also keeps PyTorch from setting it again at first use
+    torch.set_num_threads(intra_op)
+    # That was also made the default of threads that have not used PyTorch yet: put it back, from
+    # a thread that ends at once, for here the setting is to stay.
+    restore = threading.Thread(target=torch.set_num_threads, args=(default,))
+    restore.start()
+    restore.join()
