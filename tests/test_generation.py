@@ -272,7 +272,7 @@ def test_a_full_disk_loses_no_more_than_what_was_in_flight(tmp_path, make_job, m
 
 
 def test_a_file_of_queries_may_grow_but_not_change_while_it_is_asked(tmp_path, make_job):
-    with running_chat_server(tmp_path, answers=answers(41)) as server:
+    with running_chat_server(tmp_path, answers=answers(41), latency=0.05) as server:
         job = make_job(server)
 
         def change(how: str) -> None:
@@ -302,7 +302,9 @@ def test_the_key_appears_nowhere(tmp_path, make_job, monkeypatch, capfd):
         assert outcomes(report) == (5, 0, 0)
         monkeypatch.setenv("MY_KEY", KEY + "9")
         job = make_job(server, count=5, key_variable="MY_KEY", output="wrong.jsonl")
-        with pytest.raises(EndpointError, match=r"the key is not accepted.*Bearer \*\*\*") as caught:
+        with pytest.raises(
+            EndpointError, match=r"the key is not accepted.*Bearer \*\*\*"
+        ) as caught:
             generate(job)
     trace = "".join(traceback.format_exception(caught.value))
     seen = [*capfd.readouterr(), str(caught.value), trace]
@@ -366,6 +368,8 @@ def test_answers_are_filtered_again_without_asking(tmp_path, make_job):
         generate(make_job(count=6, output="other.jsonl"), ask=False)
     with pytest.raises(InputError, match="nothing is asked"):
         generate(off, ask=False, retry_failed=True)
+    with pytest.raises(InputError, match="would be written over"):
+        make_job(queries=job.dropped)
 
 
 @pytest.mark.parametrize(
@@ -379,7 +383,6 @@ def test_answers_are_filtered_again_without_asking(tmp_path, make_job):
         ({"timeout": 0.0}, "timeout is 0.0"),
         ({"domain": " "}, "domain is empty"),
         ({"endpoints": ["https://localhost/v1?key=secret"]}, "only its base is wanted"),
-        ({"output": "queries.jsonl", "prompt": "queries.report.json"}, "would be written over"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_asked(make_job, options, message):

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import unicodedata
+from collections import Counter
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semantic_router_lora.cli.output import print_table
 from semantic_router_lora.data.triplets import TRAPS
 from semantic_router_lora.errors import DataError, InputError
 from semantic_router_lora.generation.answers import Answer, AnswerError, parse_answer
+from semantic_router_lora.generation.asking import Asking
+from semantic_router_lora.generation.endpoints import Endpoint
+from semantic_router_lora.generation.filters.candidate import Removed
 from semantic_router_lora.generation.journal import Journal
+from semantic_router_lora.generation.places import Persistence
 from semantic_router_lora.generation.prompts import load_prompt
-from semantic_router_lora.generation.queries import Shard, query_key, scan_queries
+from semantic_router_lora.generation.queries import OTHER_SHARD, query_key, scan_queries
+from semantic_router_lora.generation.replies import NoAnswerError
+from semantic_router_lora.generation.report import GenerationReport
+from semantic_router_lora.generation.shard import Shard
 
 GOOD = {
     "paraphrases": ["How can I stop my tap dripping?", "tap drips, what to do"],
@@ -32,6 +45,8 @@ READ = Answer(
         json.dumps(GOOD),
         "Sure! Here is the JSON:\n```json\n" + json.dumps(GOOD, indent=2) + "\n```\nAnything else?",
         "<think>The user {wants} negatives: {}</think>\n" + json.dumps(GOOD),
+        json.dumps({**GOOD, "paraphrases": ["a draft"]}) + "</think>" + json.dumps(GOOD),
+        'The "JSON you want: ' + json.dumps(GOOD)[:-1] + ",}",
         json.dumps(GOOD).replace("]", ",]").replace("}", ", }"),
         json.dumps({**GOOD, "negatives": [{"trap": t, "text": x} for t, x in READ.negatives]}),
         json.dumps({**GOOD, "negatives": [{"trap": " Aspect", "query": READ.negatives[0][1]}]}),
@@ -63,6 +78,9 @@ def test_an_answer_is_read_whatever_it_is_wrapped_in(text):
     [
         ("", "empty"),
         ("<think>hm</think>", "empty"),
+        ("<think>" + json.dumps(GOOD), "empty"),
+        ("<think>" * 14_000, "empty"),  # these two took minutes
+        ('{"' + '\\"' * 49_000, "no JSON object"),
         ("I cannot help with that.", "no JSON object"),
         (json.dumps(GOOD)[:-20], "no JSON object"),
         ("{" * 5000, "no JSON object"),
@@ -83,6 +101,19 @@ def test_a_comma_in_a_text_is_no_trailing_comma():
     odd = {"paraphrases": ['what does [1, 2, ] mean, "x,}"'], "negatives": {"aspect": "a, }"}}
     text = json.dumps(odd)[:-1] + ",}"
     assert parse_answer(text) == Answer(tuple(odd["paraphrases"]), (("aspect", "a, }"),))
+
+
+def test_a_text_may_hold_what_its_script_needs_but_no_control_characters():
+    persian, family, newer = (
+        "چطور می\u200cشود",
+        "who is in 👨\u200d👩\u200d👧",
+        "what is \U0001fae8",
+    )
+    content = {
+        "paraphrases": [persian, family, newer, "ring the \a bell"],
+        "negatives": {"role": "x"},
+    }
+    assert parse_answer(json.dumps(content)).paraphrases == (persian, family, newer)
 
 
 json_values = st.recursive(
@@ -112,7 +143,7 @@ def test_whatever_a_model_writes_is_read_or_refused(text):
     assert {trap for trap, _ in answer.negatives} <= set(TRAPS)
     for found in texts:
         assert found.strip() == found
-        assert found.isprintable()
+        assert not any(unicodedata.category(sign) == "Cc" for sign in found)
         found.encode()
 
 
@@ -176,6 +207,8 @@ def test_a_scan_finds_what_is_no_query(tmp_path):
     queries = scan_queries(path)
     assert queries.kinds.tolist() == [0, 1, 2, 3, 0]
     assert list(queries.texts()) == [(0, "How do I brew tea?"), (4, "green tea temperature")]
+    path.write_text("tea" + " " * 2000 + "leaves\ntea leaves\n")
+    assert scan_queries(path).kinds.tolist() == [3, 0], "a row that is left out has no duplicates"
     lines = [{"text": "a b", "n": 1}, {"text": None}, {"text": "\ud800"}, {"text": "c"}]
     path = tmp_path / "queries.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in lines))
@@ -188,12 +221,15 @@ def test_a_scan_finds_what_is_no_query(tmp_path):
 def test_shards_share_the_queries_and_keep_equal_ones_together(tmp_path):
     path = tmp_path / "queries.txt"
     texts = [f"question {number % 700} about tea" for number in range(1000)]
-    path.write_text("\n".join(texts))
+    path.write_text("\n".join([*texts, "", "x" * 3000, ""]) + "\n")
     whole = scan_queries(path)
     parts = [scan_queries(path, shard=Shard(number, 3)) for number in (1, 2, 3)]
     asked = [set(np.flatnonzero(part.kinds == 0).tolist()) for part in parts]
     assert set.union(*asked) == set(np.flatnonzero(whole.kinds == 0).tolist())
     assert sum(map(len, asked)) == 700
+    kinds = sum((Counter(part.kinds.tolist()) for part in parts), Counter())
+    del kinds[OTHER_SHARD]
+    assert kinds == Counter(whole.kinds.tolist()), "each row counts in one shard"
     assert min(map(len, asked)) > 180
     assert query_key("Brew  tea") == query_key("brew TEA")
     for text in ("0/2", "3/2", "a/b", "2", "1/0"):
@@ -273,6 +309,84 @@ def test_a_journal_of_another_job_is_refused(tmp_path):
         entries(path, {"model": "n"})
     with pytest.raises(DataError, match="holds row 5, which the input has not"):
         entries(path, rows=5)
-    path.write_text('{"anchor": "a"}\n')
-    with pytest.raises(DataError, match="is no journal"):
+    for other in (b'{"anchor": "a"}\n{"anc', b"one line without an end"):
+        path.write_bytes(other)
+        with pytest.raises(DataError, match="is no journal"):
+            entries(path)
+        assert path.read_bytes() == other
+    path.write_text('{"journal": "generation journal", "version": 9}\n')
+    with pytest.raises(DataError, match="another version"):
         entries(path)
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
+    write = os.write
+    path = tmp_path / "a.journal.jsonl"
+    with Journal(path, {"model": "m"}, 10) as journal:
+        journal.append(5, {"answer": "x"})
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", lambda file, data: write(file, data[:5]))
+            with pytest.raises(OSError, match="No space left on device"):
+                journal.append(6, {"answer": "y"})
+        assert 6 not in journal
+        journal.append(7, {"answer": "z"})
+    assert entries(path).keys() == {5, 7}
+
+
+def an_endpoint(key: str | None = None) -> Endpoint:
+    return Endpoint("http://localhost/v1", "m", key=key, schema={}, timeout=1.0, request={})
+
+
+def test_a_server_that_only_says_too_many_is_left_alone_longer_and_longer(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("semantic_router_lora.generation.endpoints.time.monotonic", lambda: now)
+    endpoint = an_endpoint()
+    pauses = []
+    for _ in range(8):
+        for _ in range(64):  # all that were in flight
+            endpoint._wait(httpx.Response(429))
+        pauses.append(endpoint.pause())
+        now += pauses[-1]
+        assert endpoint.pause() == 0
+    for attempt, pause in enumerate(pauses):
+        assert min(30, 2.0**attempt) / 2 <= pause <= min(30, 2.0**attempt) + 0.5
+    endpoint._wait(httpx.Response(429, headers={"Retry-After": "7"}))
+    assert 7 <= endpoint.pause() <= 7.5
+
+
+def test_the_words_of_a_server_are_kept_but_for_the_key():
+    assert an_endpoint()._safe("none of\nit") == "none of it"
+    assert an_endpoint(" abc ")._safe("no key abc") == "no key ***"
+
+
+def test_a_stopped_run_counts_no_query_as_failed_that_may_yet_be_answered(tmp_path):
+    class Dead(Endpoint):
+        async def ask(self, messages):
+            if messages[-1]["content"] == "question 5":
+                asking._stopping.set()
+            raise NoAnswerError("status 500")
+
+    path = tmp_path / "queries.txt"
+    path.write_text("".join(f"question {number}\n" for number in range(9)))
+    queries = scan_queries(path)
+    with Journal(tmp_path / "j.jsonl", {}, len(queries)) as journal:
+        asking = Asking(
+            queries,
+            journal,
+            load_prompt("tea"),
+            paraphrases=3,
+            concurrency=1,
+            persistence=Persistence(attempts=1),
+        )
+        dead = Dead("http://localhost/v1", "m", key=None, schema={}, timeout=1.0, request={})
+        assert asyncio.run(asking.run([dead])) is False
+        assert len(journal) == 0
+
+
+def test_tables_show_texts_as_they_are(capsys):
+    report = GenerationReport()
+    report.remove(
+        Removed("prompt_leak", "paraphrase", "[/INST] :smile: [b]x[/b]", "q [/q]", "leak")
+    )
+    print_table(report.filter_table())
+    assert "'[/INST] :smile: [b]x[/b]' for 'q [/q]'" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -23,6 +24,9 @@ app.add_typer(adapter.app, name="adapter", help="Work with adapters.")
 
 def main() -> None:
     """Run the command line; one line on standard error for an error of this package."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # texts of users go to terminals of all kinds
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except SemanticRouterLoraError as error:

@@ -15,6 +15,7 @@ from semantic_router_lora.cli.output import (
     print_table,
     write,
 )
+from semantic_router_lora.cli.speed import speed
 
 if TYPE_CHECKING:
     from semantic_router_lora.benchmark.suite import Suite
@@ -36,6 +37,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")]
 Output = Annotated[Path, typer.Option(help="Folder for the files that are written.")]
 
 app = typer.Typer()
+app.command("speed")(speed)
 
 
 @app.callback(invoke_without_command=True)

@@ -68,11 +68,11 @@ def generate(
     ] = False,
 ) -> None:
     """Let a language model write paraphrases and near misses of your queries."""
-    from semantic_router_lora.generation.asking import Persistence
     from semantic_router_lora.generation.filters.pipeline import FilterSettings
-    from semantic_router_lora.generation.job import GenerationJob
     from semantic_router_lora.generation.job import generate as run
-    from semantic_router_lora.generation.queries import Shard
+    from semantic_router_lora.generation.places import Persistence
+    from semantic_router_lora.generation.settings import GenerationJob
+    from semantic_router_lora.generation.shard import Shard
     from semantic_router_lora.generation.writing import REPEATED
 
     disabled = frozenset(disable or [])
@@ -97,9 +97,14 @@ def generate(
         cross_encoder=cross_encoder,
         key_variable=key_variable,
     )
-    report = run(
-        job, resume=resume, retry_failed=retry_failed, ask=not filter_only, show_progress=True
-    )
+    report = None
+    try:
+        report = run(
+            job, resume=resume, retry_failed=retry_failed, ask=not filter_only, show_progress=True
+        )
+    except KeyboardInterrupt:  # at any other time than while it asks
+        if not job.journal.exists():
+            raise
     if report is None:
         typer.echo(f"Stopped; the answers so far are in {job.journal}: use --resume", err=True)
         raise typer.Exit(130)
@@ -107,3 +112,5 @@ def generate(
     if report.removed:
         print_table(report.filter_table())
     typer.echo(f"Triplets: {job.output}. What is not there, and why: {job.dropped}")
+    if report.failed:
+        typer.echo("To ask again what failed: --resume --retry-failed")

@@ -53,5 +53,6 @@ def print_table(table: Table) -> None:
         drawn.add_column(column, justify="left" if number == 0 else "right")
     for row in table.rows:
         drawn.add_row(*row)
-    # in a pipe or a log there is no width to fit into
-    Console(width=None if sys.stdout.isatty() else 160).print(drawn)
+    # in a pipe or a log there is no width to fit into; cells hold texts of users, brackets and all
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, markup=False, emoji=False, highlight=False).print(drawn)

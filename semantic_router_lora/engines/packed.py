@@ -102,6 +102,7 @@ class PackedEngine:
             return layer_norm(values, (dim,), *parameters, config.layer_norm_eps)
 
         adapters = Rows(batch, segments)
+        block = max(1, tokens) if segments else _BLOCK  # adapters know rows by number in all
         x = norm(x, weights.norm)
         for i, layer in enumerate(weights.layers):
             torch.mm(x, layer.query_key_value.weight, out=qkv).add_(layer.query_key_value.bias)
@@ -112,12 +113,14 @@ class PackedEngine:
             y.addmm_(context, layer.attention_output.weight)
             adapters.add(i, "attention_output", context, y)
             x = norm(y, layer.attention_norm)
-            torch.mm(x, layer.intermediate.weight, out=inner).add_(layer.intermediate.bias)
-            adapters.add(i, "intermediate", x, inner)
             torch.add(x, layer.output.bias, out=y)
-            activated = gelu(inner)
-            y.addmm_(activated, layer.output.weight)
-            adapters.add(i, "output", activated, y)
+            for start in range(0, tokens, block):
+                part, result = x[start : start + block], y[start : start + block]
+                inner = torch.mm(part, layer.intermediate.weight).add_(layer.intermediate.bias)
+                adapters.add(i, "intermediate", part, inner)
+                activated = gelu(inner)
+                result.addmm_(activated, layer.output.weight)
+                adapters.add(i, "output", activated, result)
             x = norm(y, layer.output_norm)
         return x
 

@@ -80,10 +80,25 @@ def _set_threads(intra_op: int) -> None:
     """Set PyTorch's thread count for the calling thread alone."""
     import torch
 
-    default = torch.get_num_threads()  # also keeps PyTorch from setting it again at first use
-    torch.set_num_threads(intra_op)
-    # That was also made the default of threads that have not used PyTorch yet: put it back, from
-    # a thread that ends at once, for here the setting is to stay.
-    restore = threading.Thread(target=torch.set_num_threads, args=(default,))
-    restore.start()
-    restore.join()
+    with _setting:
+        default = torch.get_num_threads()  # also keeps PyTorch from setting it again at first use
+        torch.set_num_threads(intra_op)
+        # That was also made the default of threads that have not used PyTorch yet: put it back,
+        # from a thread that ends at once, for here the setting is to stay.
+        restore = threading.Thread(target=torch.set_num_threads, args=(default,))
+        restore.start()
+        restore.join()
+
+
+# Of two threads at a time, one would take the other's setting for the default.
+_setting = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """A forked process must not wait for a thread of its parent."""
+    global _setting
+    _setting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)

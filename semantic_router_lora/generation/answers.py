@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,11 @@ from semantic_router_lora.data.triplets import TRAPS
 _MOST_CHARACTERS = 100_000
 _MOST_STARTS = 50
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-# A string is matched first, so that a comma inside it is never taken for a trailing one.
-_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', re.DOTALL)
+_THOUGHT_BEGINS = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
+_THOUGHT_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+# A string is matched first, so that a comma inside it is never taken for a trailing one. One that
+# does not end is matched, too, or each of its quotes would be tried as the beginning of another.
+_TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*"?)|,(?=\s*[}\]])', re.DOTALL)
 
 
 class AnswerError(Exception):
@@ -48,7 +51,7 @@ def parse_answer(text: str) -> Answer:
     """
     if len(text) > _MOST_CHARACTERS:
         raise AnswerError(f"{len(text)} characters long")
-    plain = _THOUGHTS.sub(" ", text)
+    plain = _without_thoughts(text)
     if not plain.strip():
         raise AnswerError("empty")
     for found in _objects(plain):
@@ -57,8 +60,14 @@ def parse_answer(text: str) -> Answer:
     raise AnswerError("no JSON object with paraphrases and negatives")
 
 
+def _without_thoughts(text: str) -> str:
+    """What follows the last thought; its beginning may stand in the prompt, and its end be cut."""
+    return _THOUGHT_BEGINS.split(_THOUGHT_ENDS.split(text)[-1])[0]
+
+
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     decoder = json.JSONDecoder()
+    text = text[text.find("{") :]  # a quotation mark before it would pass for one of its own
     for candidate in (text, _TRAILING_COMMA.sub(lambda match: match[1] or "", text)):
         starts = (match.start() for match in re.finditer(r"\{", candidate))
         for start in itertools.islice(starts, _MOST_STARTS):
@@ -108,12 +117,14 @@ def _traps(negatives: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _text(value: Any) -> str | None:
-    """A text in one line, or None for what is none."""
+    """A text in one line, or None for what is none.
+
+    Half a character, as a JSON escape can write it, and control characters make it none. Joiners
+    and marks of direction are not printable, either, but some scripts cannot be written without.
+    """
     if not isinstance(value, str):
         return None
     text = " ".join(value.split())
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a character, as a JSON escape can write it
-        return None
-    return text if text.isprintable() else None
+    if text.isprintable() or not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in text):
+        return text
+    return None

@@ -3,67 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from semantic_router_lora.errors import EndpointError
 from semantic_router_lora.generation.answers import AnswerError, parse_answer
-from semantic_router_lora.generation.endpoints import (
-    Endpoint,
+from semantic_router_lora.generation.endpoints import Endpoint, backoff
+from semantic_router_lora.generation.interrupts import interruptible
+from semantic_router_lora.generation.journal import Journal
+from semantic_router_lora.generation.places import Persistence, Place, Query, next_places
+from semantic_router_lora.generation.prompts import Prompt
+from semantic_router_lora.generation.queries import QueryFile
+from semantic_router_lora.generation.replies import (
     NoAnswerError,
     QueryRefusedError,
     RateLimitedError,
-    backoff,
+    UnreachableError,
 )
-from semantic_router_lora.generation.journal import Journal
-from semantic_router_lora.generation.prompts import Prompt
-from semantic_router_lora.generation.queries import QueryFile
-
-_Query: TypeAlias = tuple[int, str]  # row and text
-
-
-@dataclass(frozen=True)
-class Persistence:
-    """How often to try.
-
-    Attributes:
-        attempts: requests for a query before it counts as failed.
-        answer_attempts: answers to a query before an unusable one is kept; each is paid for.
-        rate_limits: answers of status 429 to a query before it counts as failed.
-        breaker: queries in a row that run out of attempts before an endpoint is given up.
-        backoff: seconds to wait after the first attempt; doubled after each further one.
-    """
-
-    attempts: int = 6
-    answer_attempts: int = 2
-    rate_limits: int = 60
-    breaker: int = 10
-    backoff: float = 0.5
 
 
 class _StoppedError(Exception):
-    """No further attempt: the user stops, or the endpoint was given up."""
-
-
-@dataclass
-class _Place:
-    """An endpoint, and the queries in a row for which it gave nothing."""
-
-    endpoint: Endpoint
-    suspects: list[tuple[_Query, str]] = field(default_factory=list)
-    given_up: EndpointError | None = None
+    """No further attempt: the run stops, or the endpoint was given up."""
 
 
 class Asking:
     """One run over the queries that a journal has no answer for.
 
     Several endpoints share the queries: each takes the next one when it has a place free. An
-    endpoint at which several queries in a row run out of attempts is given up, and its queries go
-    to the others. With the last endpoint the run ends, and these queries stay unanswered.
+    endpoint at which several queries in a row run out of attempts, or that cannot be reached to
+    the end, is given up, and its queries go to the others. With the last endpoint the run ends,
+    and these queries stay unanswered.
 
     Args:
         queries: what to ask.
@@ -90,7 +61,7 @@ class Asking:
         self._persistence = persistence
         self._total = int((queries.kinds == 0).sum())
         self._pending = (query for query in queries.texts() if query[0] not in journal)
-        self._returned: deque[_Query] = deque()
+        self._returned: deque[Query] = deque()
         self._bar: Any = None
 
     async def run(self, endpoints: Sequence[Endpoint], *, show_progress: bool = False) -> bool:
@@ -106,78 +77,72 @@ class Asking:
         """
         from tqdm.auto import tqdm
 
-        places = [_Place(endpoint) for endpoint in endpoints]
+        places = [Place(endpoint, self._persistence.breaker) for endpoint in endpoints]
         self._stopping = asyncio.Event()
         self._bar = tqdm(
             total=self._total, initial=len(self._journal), unit="query", disable=not show_progress
         )
-        with self._bar, self._interruptible():
+        with self._bar, interruptible(self._stopping):
             try:
-                alive = places
-                while alive and not self._stopping.is_set():
+                asked = places
+                while asked:
                     await _together(
-                        [self._work(p) for p in alive for _ in range(self._concurrency)]
+                        [self._work(p) for p in asked for _ in range(self._concurrency)]
                     )
-                    alive = [place for place in places if place.given_up is None]
+                    if self._stopping.is_set():
+                        return False  # suspects have not failed yet
+                    asked, handed_over = next_places(places, asked)
+                    self._returned.extend(handed_over)
                     if not self._returned:
                         break
             finally:
                 for endpoint in endpoints:
                     await endpoint.close()
-        for place in alive:
-            self._settle(place)
-        if not alive:
+        if not asked:
             raise EndpointError(
                 f"{self._total - len(self._journal)} of {self._total} queries have no answer yet; "
                 f"go on with --resume. {'; '.join(str(place.given_up) for place in places)}"
             )
-        return not self._stopping.is_set()
+        for place in asked:
+            self._settle(place)
+        return True
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-
-        def interrupt() -> None:
-            if self._stopping.is_set():
-                task.cancel()
+    async def _work(self, place: Place) -> None:
+        try:
+            while place.given_up is None and not self._stopping.is_set():
+                query = self._returned.popleft() if self._returned else next(self._pending, None)
+                if query is None:
+                    return
+                await self._do(place, query)
+        except BaseException:  # such as a full disk: the others may still finish
             self._stopping.set()
+            raise
 
+    async def _do(self, place: Place, query: Query) -> None:
         try:
-            loop.add_signal_handler(signal.SIGINT, interrupt)
-        except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            yield
-            return
-        try:
-            yield
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
+            entry = await self._ask(place, query[1])
+        except _StoppedError:
+            self._returned.append(query)
+        except EndpointError as error:
+            self._returned.append(query)
+            place.give_up(str(error))
+        except (NoAnswerError, QueryRefusedError) as error:
+            place.suspect(query, error)
+        else:
+            place.answered = True
+            self._settle(place)
+            self._keep(query[0], entry)
+        if place.given_up is not None:
+            self._returned.extend(query for query, _ in place.take_suspects())
 
-    async def _work(self, place: _Place) -> None:
-        while place.given_up is None and not self._stopping.is_set():
-            query = self._returned.popleft() if self._returned else next(self._pending, None)
-            if query is None:
-                return
-            try:
-                entry = await self._ask(place, query[1])
-            except _StoppedError:
-                self._returned.append(query)
-            except EndpointError as error:
-                self._returned.append(query)
-                self._give_up(place, error)
-            except (NoAnswerError, QueryRefusedError) as error:
-                self._suspect(place, query, str(error))
-            else:
-                self._settle(place)
-                self._keep(query[0], entry)
-
-    async def _ask(self, place: _Place, text: str) -> dict[str, Any]:
+    async def _ask(self, place: Place, text: str) -> dict[str, Any]:
         """The journal's entry for a query; raises the last error if there is no answer."""
         messages = [*self._messages, {"role": "user", "content": text}]
         attempts = answers = limits = 0
         while True:
-            await self._sleep(place, place.endpoint.pause())
+            while seconds := place.endpoint.pause():  # which may grow meanwhile
+                await self._sleep(place, seconds)
+            self._check(place)
             try:
                 reply = await place.endpoint.ask(messages)
                 answers += 1
@@ -197,37 +162,23 @@ class Asking:
                     raise
                 await self._sleep(place, backoff(attempts, self._persistence.backoff))
 
-    async def _sleep(self, place: _Place, seconds: float) -> None:
+    async def _sleep(self, place: Place, seconds: float) -> None:
         """Wait, but no longer than there is something to wait for."""
-        if seconds > 0:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), seconds)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        self._check(place)
+
+    def _check(self, place: Place) -> None:
         if self._stopping.is_set() or place.given_up is not None:
             raise _StoppedError
 
-    def _suspect(self, place: _Place, query: _Query, reason: str) -> None:
-        """It may be the query, or the endpoint: that shows with the next answer."""
-        if place.given_up is not None:
-            self._returned.append(query)
-            return
-        place.suspects.append((query, reason))
-        if len(place.suspects) >= self._persistence.breaker:
-            error = EndpointError(
-                f"{place.endpoint.url}: {len(place.suspects)} queries in a row ran out of "
-                f"attempts, the last with: {reason}"
-            )
-            self._give_up(place, error)
-
-    def _give_up(self, place: _Place, error: EndpointError) -> None:
-        place.given_up = place.given_up or error
-        self._returned.extend(query for query, _ in place.suspects)
-        place.suspects.clear()
-
-    def _settle(self, place: _Place) -> None:
-        """The endpoint works, so what it gave nothing for has failed."""
-        for (row, _), reason in place.suspects:
-            self._keep(row, {"error": reason})
-        place.suspects.clear()
+    def _settle(self, place: Place) -> None:
+        """The endpoint works, so what it gave nothing for has failed, if it got there at all."""
+        for query, error in place.take_suspects():
+            if isinstance(error, UnreachableError):
+                self._returned.append(query)
+            else:
+                self._keep(query[0], {"error": str(error)})
 
     def _keep(self, row: int, entry: dict[str, Any]) -> None:
         self._journal.append(row, entry)
@@ -235,11 +186,14 @@ class Asking:
 
 
 async def _together(coroutines: Sequence[Any]) -> None:
-    """Run coroutines; if one fails, cancel the others before its error goes on."""
+    """Run coroutines to their ends; then raise the error of the first that failed."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
-        await asyncio.gather(*tasks)
-    finally:
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    finally:  # after a cancellation from outside
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if result is not None:
+            raise result

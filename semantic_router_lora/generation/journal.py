@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from array import array
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +17,9 @@ from semantic_router_lora.errors import DataError, InputError
 
 _HEADER = "generation journal"
 _VERSION = 1
+_BEGINNING = f'{{"journal": "{_HEADER}"'.encode()
+# Windows would end lines with another byte than those that are counted here.
+_BINARY: int = getattr(os, "O_BINARY", 0)
 
 
 class Journal:
@@ -40,22 +45,21 @@ class Journal:
         self.path = path
         self._offsets = array("q", [-1]) * rows
         self._lock = FileLock(f"{path}.lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise InputError(f"{path} is in use by another process") from error
-        try:
+        with ExitStack() as undo:
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout as error:
+                raise InputError(f"{path} is in use by another process") from error
+            undo.callback(self._unlock)
             if path.is_file() and path.stat().st_size:
                 self._read(settings)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, 0o644)
+            undo.callback(os.close, self._file)
             self._size = os.fstat(self._file).st_size
             if not self._size:
-                header = {"journal": _HEADER, "version": _VERSION, "settings": settings}
-                self._write(header)
-            self._reader = path.open("rb")
-        except BaseException:
-            self._lock.release()
-            raise
+                self._write({"journal": _HEADER, "version": _VERSION, "settings": settings})
+            self._reader = undo.enter_context(path.open("rb"))
+            self._resources = undo.pop_all()
 
     def __enter__(self) -> Journal:
         return self
@@ -66,10 +70,7 @@ class Journal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._reader.close()
-        os.close(self._file)
-        Path(f"{self.path}.lock").unlink(missing_ok=True)
-        self._lock.release()
+        self._resources.close()
 
     def __contains__(self, row: int) -> bool:
         return self._offsets[row] >= 0
@@ -104,6 +105,11 @@ class Journal:
             if offset >= 0 and "error" in (self.entry(row) or {}):
                 yield row
 
+    def _unlock(self) -> None:
+        with suppress(OSError):  # Windows deletes no open file; there the release does it
+            Path(f"{self.path}.lock").unlink()
+        self._lock.release()
+
     def _write(self, content: dict[str, Any]) -> int:
         """Append a line and return where it begins."""
         # ASCII, so that what a model wrote cannot hold half a character or a line separator
@@ -111,18 +117,22 @@ class Journal:
         written = os.write(self._file, line)
         if written < len(line):  # the disk is full: take back what does not make a line
             os.truncate(self._file, self._size)
-            raise OSError(f"{self.path}: the disk is full")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         start = self._size
         self._size += len(line)
         return start
 
     def _read(self, settings: dict[str, Any]) -> None:
+        with self.path.open("rb") as file:
+            begins = file.read(len(_BEGINNING))
+        if not _BEGINNING.startswith(begins):  # somebody else's file: leave it as it is
+            raise DataError(f"{self.path}: is no journal of a generation")
         self._cut_off_last_line()
         if not self.path.stat().st_size:
             return  # not even the header was finished
-        _, header = next(json_lines(self.path), (0, None))
-        if not isinstance(header, dict) or header.get("journal") != _HEADER:
-            raise DataError(f"{self.path}: is no journal of a generation")
+        _, header = next(json_lines(self.path))
+        if header.get("version") != _VERSION:
+            raise DataError(f"{self.path}: is of another version of semantic-router-lora")
         _compare(self.path, header.get("settings"), settings)
         with self.path.open("rb") as file:
             offset = len(file.readline())

@@ -105,8 +105,9 @@ def load_prompt(domain: str, path: Path | None = None) -> Prompt:
     """
     if path is None:
         folder = Path(str(files("semantic_router_lora.generation") / "prompts"))
-        path = folder / f"{domain}.yaml"
-        if domain == _GENERIC or not domain.isidentifier() or not path.is_file():
+        name = domain.lower()
+        path = folder / f"{name}.yaml"
+        if not name.isidentifier() or not path.is_file():
             path = folder / f"{_GENERIC}.yaml"
     yaml = require("yaml", "generate")
     try:

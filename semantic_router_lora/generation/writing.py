@@ -66,7 +66,7 @@ def write_answers(
         with (
             unfinished[0].open("w", encoding="utf-8") as rows,
             unfinished[1].open("w", encoding="utf-8") as rest,
-            SeenTexts() as seen,
+            SeenTexts(output.parent) as seen,  # /tmp may be memory, and this may be large
             tqdm(total=total, unit="query", desc="filters", disable=not show_progress) as bar,
         ):
             if drop_repeated:

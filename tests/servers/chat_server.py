@@ -61,6 +61,9 @@ def main() -> None:
     parser.add_argument("--api-key", help="other keys get 401")
     parser.add_argument("--model", help="other models get 404")
     parser.add_argument("--no-json-schema", action="store_true", help="json_schema gets 400")
+    parser.add_argument(
+        "--refuse", action="append", default=[], choices=("max_tokens", "temperature")
+    )
     arguments = parser.parse_args()
     server = ChatServer(
         plan=read_plan(arguments.faults) if arguments.faults else [],
@@ -69,6 +72,7 @@ def main() -> None:
         key=arguments.api_key,
         model=arguments.model,
         json_schema=not arguments.no_json_schema,
+        refused_fields=arguments.refuse,
         log=Log(arguments.log),
     )
     asyncio.run(serve(server, arguments.port, arguments.port_file))

@@ -23,6 +23,7 @@ from typing import Any
 FAULTS: Mapping[str, str] = {
     "400": "bad request: the context is too long",
     "401": "wrong key, whatever key was sent",
+    "403": "a firewall that takes the query for an attack",
     "404": "model not found",
     "429": "rate limit, with Retry-After where the rule has `retry_after`",
     "500": "internal error",

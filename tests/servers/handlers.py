@@ -40,6 +40,7 @@ class ChatServer:
         key: the key to ask for; None lets everyone in.
         model: the one model there is; None accepts every name.
         json_schema: whether response_format json_schema is supported.
+        refused_fields: fields of a request that are not supported.
         log: where requests are noted.
     """
 
@@ -51,6 +52,7 @@ class ChatServer:
         key: str | None,
         model: str | None,
         json_schema: bool,
+        refused_fields: Sequence[str],
         log: Log,
     ) -> None:
         self._plan = plan
@@ -59,6 +61,7 @@ class ChatServer:
         self._header = None if key is None else f"Bearer {key}".encode()
         self._model = model
         self._json_schema = json_schema
+        self._refused_fields = refused_fields
         self._log = log
         self._requests = 0
         self._in_flight = 0
@@ -119,7 +122,8 @@ class ChatServer:
         )
         failure = refused or (fault if fault in replies.ERRORS else None)
         if failure is not None:
-            response = replies.error(failure, rule.retry_after if rule else None)
+            seen = "" if authorised else request.headers.get("Authorization", "")
+            response = replies.error(failure, rule.retry_after if rule else None, seen)
             await replies.send(request, response)
             return "sent", response
         await asyncio.sleep(rule.seconds if rule and fault == "slow" else self._latency)
@@ -139,6 +143,9 @@ class ChatServer:
             return "404"
         if not query or body.get("stream"):
             return "bad_request"
+        for field in self._refused_fields:
+            if field in body:
+                return field
         if schema and not self._json_schema:
             return "no_json_schema"
         if self._answers is not None and query not in self._answers:

@@ -38,6 +38,11 @@ class RunningChatServer:
         lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
         return [json.loads(line) for line in lines if line]
 
+    def request_count(self) -> int:
+        """How many requests came, without reading them."""
+        path = self.folder / "log.jsonl"
+        return path.read_bytes().count(b'{"event": "request"') if path.exists() else 0
+
     @property
     def requests(self) -> list[dict[str, Any]]:
         """The events of the requests that came."""
@@ -69,6 +74,7 @@ def running_chat_server(
     api_key: str | None = None,
     model: str | None = None,
     json_schema: bool = True,
+    refused_fields: Sequence[str] = (),
     port: int = 0,
 ) -> Iterator[RunningChatServer]:
     """Start chat_server.py with a folder of its own in `tmp_path`, and end it afterwards."""
@@ -87,6 +93,8 @@ def running_chat_server(
         options += ["--model", model]
     if not json_schema:
         options.append("--no-json-schema")
+    for name in refused_fields:
+        options += ["--refuse", name]
     script = Path(__file__).with_name("chat_server.py")
     with running_process([sys.executable, script, *options], folder / "stderr.txt") as process:
         wait_until(port_file.exists, process, folder / "stderr.txt")

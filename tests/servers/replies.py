@@ -19,6 +19,7 @@ _HTML = "<html><body><h1>502 Bad Gateway</h1><p>upstream is down</p></body></htm
 ERRORS = {
     "400": (400, "invalid_request_error", "context_length_exceeded", "The context is too long."),
     "401": (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    "403": (403, "invalid_request_error", None, "Forbidden."),
     "404": (404, "invalid_request_error", "model_not_found", "The model does not exist."),
     "429": (429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached."),
     "500": (500, "server_error", None, "The server had an error."),
@@ -29,6 +30,18 @@ ERRORS = {
         "invalid_request_error",
         None,
         "response_format type 'json_schema' is not supported",
+    ),
+    "max_tokens": (
+        400,
+        "invalid_request_error",
+        "unsupported_parameter",
+        "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+    ),
+    "temperature": (
+        400,
+        "invalid_request_error",
+        "unsupported_value",
+        "Unsupported value: 'temperature' does not support 0.7.",
     ),
     "bad_request": (400, "invalid_request_error", None, "No user message, or streaming asked for."),
     "no_answer": (
@@ -49,12 +62,17 @@ def made_up_answer(query: str) -> str:
     return json.dumps({"paraphrases": paraphrases, "negatives": negatives}, ensure_ascii=False)
 
 
-def error(name: str, retry_after: float | None = None) -> web.Response:
-    """An error with OpenAI's body; 502 is a proxy's, which knows nothing of it."""
+def error(name: str, retry_after: float | None = None, seen: str = "") -> web.Response:
+    """An error with OpenAI's body; 502 is a proxy's, which knows nothing of it.
+
+    What the server has `seen`, such as a key, is repeated, as some servers do.
+    """
     status, kind, code, message = ERRORS[name]
     if name == "502":
         return web.Response(text=_HTML, content_type="text/html", status=status)
-    body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    message = f"{message} {seen}".strip()
+    param = name if code and code.startswith("unsupported") else None
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     return web.json_response(body, status=status, headers=headers)
 

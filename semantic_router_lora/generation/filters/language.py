@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from typing import Any
 
@@ -33,10 +34,7 @@ class LanguageFilter(CandidateFilter):
 
     def __init__(self, least_overlap: float) -> None:
         self._least_overlap = least_overlap
-        langid: Any = require("py3langid.langid", "generate")
-        self._identifier = langid.LanguageIdentifier.from_model_file(
-            langid.MODEL_FILE, norm_probs=True
-        )
+        require("py3langid", "generate")
 
     def reasons(self, candidate: Candidate) -> Reasons:
         """Why each text is removed, None for one that stays."""
@@ -51,7 +49,7 @@ class LanguageFilter(CandidateFilter):
 
     def _probabilities(self, text: str) -> dict[str, float]:
         """The probability of each language, the most probable first."""
-        return dict(self._identifier.rank(text))
+        return dict(_identifier().rank(text))
 
     def _other_language(self, query: dict[str, float], text: str) -> str | None:
         of_query, sure_of_query = next(iter(query.items()))
@@ -66,6 +64,13 @@ class LanguageFilter(CandidateFilter):
             f"language {of_text!r}, the query's is {of_query!r}: their probabilities share "
             f"{overlap:.2f}, at least {self._least_overlap:g} wanted"
         )
+
+
+@functools.cache
+def _identifier() -> Any:
+    """Loaded when the first text comes: that takes a second."""
+    langid: Any = require("py3langid.langid", "generate")
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
 
 
 def _scripts(text: str) -> Counter[str]:

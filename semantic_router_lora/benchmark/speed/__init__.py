@@ -1,0 +1,1 @@
+"""How fast encoders embed, side by side, as ratios within one run."""

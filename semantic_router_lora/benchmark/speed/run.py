@@ -1,0 +1,114 @@
+"""One run of the speed benchmark, and its tables."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from semantic_router_lora.benchmark.results import environment
+from semantic_router_lora.benchmark.speed.arithmetic import forward_operations, gemm_rate
+from semantic_router_lora.benchmark.speed.mixed import mixed_ratio
+from semantic_router_lora.benchmark.speed.peers import ADAPTER, STOCK, available, build_peer
+from semantic_router_lora.benchmark.speed.processes import process_cost
+from semantic_router_lora.benchmark.speed.timing import WORKLOADS, Timings, time_peers
+from semantic_router_lora.benchmark.speed.workloads import make_workloads
+from semantic_router_lora.embedder import Embedder
+from semantic_router_lora.engines.bert import BertConfig, read_bert_config
+from semantic_router_lora.errors import InputError
+from semantic_router_lora.tables import Table
+
+
+def run_speed(
+    *, rounds: int, threads: int, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Time every encoder that can be built here, in turns.
+
+    Args:
+        rounds: of all encoders; figures are medians over rounds.
+        threads: of each encoder.
+        progress: called with what is being done.
+
+    Returns:
+        The content of a results file.
+
+    Raises:
+        InputError: if an argument is out of range.
+    """
+    if rounds < 1 or threads < 1:
+        raise InputError(f"rounds {rounds} and threads {threads}: expected at least 1 of each")
+    workloads = make_workloads()
+    with tempfile.TemporaryDirectory() as name:
+        folder = _export(Path(name) / "onnx")
+        names = available(onnx=folder is not None)
+        peers = [build_peer(peer, threads, folder) for peer in names]
+        timings = time_peers(peers, workloads, rounds, progress)
+        texts = Path(name) / "texts.json"
+        texts.write_text(json.dumps(asdict(workloads)), encoding="utf-8")
+        costs: dict[str, list[dict[str, float]]] = {peer: [] for peer in names}
+        for number in range(rounds):
+            for peer in names:
+                progress(f"start {number + 1} of {rounds}: {peer}")
+                costs[peer].append(asdict(process_cost(peer, threads, folder, texts)))
+    progress("rows of different adapters in one batch")
+    embedder = Embedder(adapter=ADAPTER, threads=threads)
+    config = read_bert_config(embedder._base)
+    assert isinstance(config, BertConfig)
+    lengths = [len(ids) for ids in embedder._tokenizer(workloads.queries)]
+    return {
+        "kind": "speed",
+        "rounds": rounds,
+        **environment("cpu"),
+        "threads": threads,  # of each encoder, whatever this process has
+        "reference": STOCK,
+        "seconds": timings.seconds,
+        "processes": costs,
+        "mixed_ratios": mixed_ratio(workloads.queries, threads, rounds),
+        "gemm_per_second": gemm_rate(config, threads),
+        "operations_of_A": forward_operations(config, lengths),
+    }
+
+
+def _export(folder: Path) -> Path | None:
+    """The default adapter as an ONNX folder, or None without the extra."""
+    from importlib.util import find_spec
+
+    if not (find_spec("onnx") and find_spec("onnxruntime")):
+        return None
+    from semantic_router_lora.export.onnx_folder import export_onnx
+
+    export_onnx(ADAPTER, folder)
+    return folder
+
+
+def speed_table(content: dict[str, Any]) -> Table:
+    """Each encoder's speed as a ratio to the reference, and what its process costs."""
+    timings = Timings(content["seconds"])
+    reference = content["reference"]
+    heads = (*WORKLOADS, "Start", "Peak memory", "Share of GEMM rate, A")
+    rows: list[tuple[str, ...]] = []
+    for name, costs in content["processes"].items():
+        ratios = [timings.ratios(workload, name, reference) for workload in WORKLOADS]
+        cells = [f"{statistics.median(found):.2f}" if found else "–" for found in ratios]
+        seconds = statistics.median(cost["cpu_seconds"] for cost in costs)
+        memory = _median_ratio(costs, content["processes"][reference], "peak_mebibytes")
+        fastest = statistics.median(timings.seconds["A"][name])
+        share = content["operations_of_A"] / fastest / content["gemm_per_second"]
+        rows.append((name, *cells, f"{seconds:.1f} s", f"{memory:.2f}", f"{share:.0%}"))
+    mixed = statistics.median(content["mixed_ratios"])
+    merged_only = ("–",) * (len(heads) - 1)
+    rows.append(("rows of five adapters (F), to one merged", f"{mixed:.2f}", *merged_only))
+    title = f"Speed as a multiple of {reference}'s, {content['threads']} thread(s)"
+    return Table(title, ("Encoder", *heads), rows)
+
+
+def _median_ratio(
+    costs: Sequence[dict[str, float]], others: Sequence[dict[str, float]], name: str
+) -> float:
+    return statistics.median(
+        own[name] / other[name] for own, other in zip(costs, others, strict=True)
+    )

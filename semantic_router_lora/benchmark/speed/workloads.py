@@ -1,0 +1,54 @@
+"""The texts that encoders are timed on, made of the bundled suites."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from semantic_router_lora.benchmark.suite import BUNDLED, load_suites
+
+QUERIES = 2000
+TEXTS = 1000
+SINGLE_QUERIES = 200
+CALLERS = 64
+
+
+@dataclass(frozen=True)
+class Workloads:
+    """Texts of each workload.
+
+    Attributes:
+        queries: A: 2,000 queries of 5 to 20 words, in one call.
+        texts: B: 1,000 texts of 5 to 200 words, in one call.
+        single: C: queries of 12 words, one a call.
+        concurrent: D: 64 queries of 5 to 20 words, a caller each.
+    """
+
+    queries: list[str]
+    texts: list[str]
+    single: list[str]
+    concurrent: list[str]
+
+
+def make_workloads(seed: int = 42) -> Workloads:
+    """The same texts on every machine; lengths are uniform between their bounds."""
+    generator = random.Random(seed)
+    words: list[str] = []
+    for suite in load_suites([BUNDLED]):
+        for triplet in suite.triplets:
+            for text in triplet.texts:
+                words += text.split()
+    # runs of real words, cut at the wanted length: vocabulary and word pieces are those of queries
+    start = generator.randrange(len(words))
+
+    def run_of(count: int) -> str:
+        nonlocal start
+        start = (start + count) % (len(words) - 200)
+        return " ".join(words[start : start + count])
+
+    return Workloads(
+        queries=[run_of(generator.randint(5, 20)) for _ in range(QUERIES)],
+        texts=[run_of(generator.randint(5, 200)) for _ in range(TEXTS)],
+        single=[run_of(12) for _ in range(SINGLE_QUERIES)],
+        concurrent=[run_of(generator.randint(5, 20)) for _ in range(CALLERS)],
+    )
