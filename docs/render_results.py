@@ -24,6 +24,7 @@ from semantic_router_lora.benchmark.report import (
     transfer_table,
 )
 from semantic_router_lora.benchmark.results import BenchmarkResults, read_results
+from semantic_router_lora.benchmark.speed.run import speed_table
 from semantic_router_lora.tables import Table
 
 ROOT = Path(__file__).parents[1]
@@ -140,6 +141,7 @@ OTHER_VIEWS: dict[str, Callable[[dict[str, Any]], str]] = {
     "mining": mining,
     "outcomes": outcomes,
     "rate": rate,
+    "speed": lambda content: speed_table(content).to_markdown(),
 }
 
 

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from semantic_router_lora.cli import adapter, benchmark, calibrate, data, generate, mine, train
+from semantic_router_lora.cli import (
+    adapter,
+    benchmark,
+    calibrate,
+    data,
+    encode,
+    export,
+    generate,
+    mine,
+    train,
+)
 from semantic_router_lora.errors import SemanticRouterLoraError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -19,6 +29,8 @@ app.add_typer(data.app, name="data", help="Work with files of triplets.")
 app.command("generate")(generate.generate)
 app.add_typer(mine.app, name="mine", help="Make triplets from groups, pairs, routes or a log.")
 app.command("train")(train.train)
+app.command("encode")(encode.encode)
+app.command("export")(export.export)
 app.add_typer(adapter.app, name="adapter", help="Work with adapters.")
 
 

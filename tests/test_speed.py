@@ -1,0 +1,85 @@
+"""The speed benchmark: its texts, its arithmetic, its turns and its table."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from semantic_router_lora.benchmark.speed import peers
+from semantic_router_lora.benchmark.speed.arithmetic import forward_operations, gemm_rate
+from semantic_router_lora.benchmark.speed.mixed import mixed_ratio
+from semantic_router_lora.benchmark.speed.run import run_speed, speed_table
+from semantic_router_lora.benchmark.speed.timing import Timings, time_peers
+from semantic_router_lora.benchmark.speed.workloads import Workloads, make_workloads
+from semantic_router_lora.engines.bert import BertConfig
+from semantic_router_lora.errors import InputError
+
+SMALL = BertConfig(
+    hidden_size=8,
+    intermediate_size=32,
+    max_position_embeddings=16,
+    num_attention_heads=2,
+    num_hidden_layers=3,
+    type_vocab_size=2,
+    vocab_size=100,
+    layer_norm_eps=1e-12,
+)
+
+
+def test_workloads_are_what_they_say_and_always_the_same():
+    workloads = make_workloads()
+    assert workloads == make_workloads()
+    counts = [len(text.split()) for text in workloads.queries]
+    assert (len(counts), min(counts), max(counts)) == (2000, 5, 20)
+    counts = [len(text.split()) for text in workloads.texts]
+    assert (len(counts), min(counts), max(counts)) == (1000, 5, 200)
+    assert statistics.mean(counts) == pytest.approx(102, abs=5)
+    assert {len(text.split()) for text in workloads.single} == {12}
+    assert len(workloads.concurrent) == 64
+
+
+def test_operations_are_counted_as_by_hand():
+    # for each token 4 products of 8 x 8 and 2 of 8 x 32; for attention, scores and context
+    linear = 2 * 5 * (4 * 64 + 2 * 256)
+    attention = 2 * (2 * 2 * 8 * 2 * 1 + 3 * 3 * 8 * 2 * 1)
+    assert forward_operations(SMALL, [2, 3]) == 3 * (linear + attention)
+    assert gemm_rate(SMALL, threads=1) > 1e6
+
+
+def test_peers_take_turns_and_ratios_are_by_round(monkeypatch):
+    order = []
+
+    def peer(name):
+        return peers.Peer(name, lambda texts: order.append((name, len(texts))))
+
+    workloads = Workloads(["a"] * 3, ["b"] * 2, ["c"], ["d"])
+    timings = time_peers([peer("x"), peer("y")], workloads, 2, lambda _: None)
+    calls = [("x", 3), ("x", 2), ("x", 1), ("y", 3), ("y", 2), ("y", 1)]
+    assert order == [("x", 3), ("y", 3), *calls, *calls[3:], *calls[:3]]
+    timings = Timings({"A": {"x": [1.0, 3.0], "y": [2.0, 2.0]}})
+    assert timings.ratios("A", "x", "y") == [2.0, 2.0 / 3.0]
+    assert timings.ratios("A", "x", "z") == []
+
+
+@pytest.mark.slow
+def test_a_small_run_gives_a_whole_table(monkeypatch):
+    from semantic_router_lora.benchmark.speed import run
+
+    few = make_workloads()
+    few = Workloads(few.queries[:8], few.texts[:4], few.single[:3], few.concurrent[:4])
+    monkeypatch.setattr(run, "make_workloads", lambda: few)
+    names = [peers.STOCK, peers.DEFAULT]
+    monkeypatch.setattr(run, "available", lambda onnx: names)
+    monkeypatch.setattr(run, "_export", lambda folder: None)
+    content = run_speed(rounds=1, threads=1)
+    assert content["reference"] == peers.STOCK
+    costs = content["processes"]
+    assert costs[peers.DEFAULT][0]["cpu_seconds"] < costs[peers.STOCK][0]["cpu_seconds"]
+    table = speed_table(content)
+    assert [row[0] for row in table.rows[:2]] == names
+    assert table.rows[0][1:6] == ("1.00",) * len(table.rows[0][1:6])
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    assert len(mixed_ratio(few.queries, 1, 2)) == 2
+    with pytest.raises(InputError, match="expected at least 1 of each"):
+        run_speed(rounds=0, threads=1)
