@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EngineName = Literal["auto", "packed", "transformers"]
-ENGINES: tuple[EngineName, ...] = ("auto", "packed", "transformers")
+EngineName = Literal["auto", "packed", "transformers", "onnx"]
+ENGINES: tuple[EngineName, ...] = ("auto", "packed", "transformers", "onnx")
 
 # An adapter must move some probe vector by more than this; rounding alone stays far below.
 _NO_OP_TOLERANCE = 1e-5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections import deque
@@ -64,6 +63,8 @@ class Coalescer:
         Raises:
             Exception: what `encode` raises for these texts alone.
         """
+        import asyncio  # not above: it takes a tenth of an exported folder's cold start
+
         if self._process != os.getpid():
             self._reset()  # threads do not survive a fork
         while self._waiting_texts >= self._max_waiting_texts:

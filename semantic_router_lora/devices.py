@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from semantic_router_lora.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(frozen=True)
+class HostCpu:
+    """What `torch.device("cpu")` says of itself, without PyTorch."""
+
+    type: str = "cpu"
+
+    def __str__(self) -> str:
+        return self.type
 
 
 def torch_device(device: str) -> torch.device:

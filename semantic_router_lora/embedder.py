@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from semantic_router_lora.adapters.read import named_base, read_adapter, read_config
+from semantic_router_lora.adapters.read import Adapter, named_base, read_adapter, read_config
 from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.adapting import (
     adapted_engine,
@@ -19,23 +20,27 @@ from semantic_router_lora.adapting import (
     tokens_of_each,
     updates_for,
 )
-from semantic_router_lora.base_models import resolve_base
+from semantic_router_lora.base_models import BaseModel, resolve_base
 from semantic_router_lora.building import ENGINES, EngineName, build, tokenizer_for
 from semantic_router_lora.coalescing import Coalescer
-from semantic_router_lora.devices import torch_device
+from semantic_router_lora.devices import HostCpu, torch_device
 from semantic_router_lora.engines.workers import Workers
 from semantic_router_lora.errors import (
     AdapterMismatchError,
     InputError,
     ModelReferenceError,
 )
+from semantic_router_lora.export.folder import ExportedModel, is_exported, read_exported
 from semantic_router_lora.reference import ModelReference
 from semantic_router_lora.tokenization import check_texts
 from semantic_router_lora.vector_cache import VectorCache
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
+    from semantic_router_lora.engines.protocol import Engine
+    from semantic_router_lora.tokenization import TextTokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +48,7 @@ DType = Literal["auto", "float32", "bfloat16", "float16"]
 DTYPES: tuple[DType, ...] = ("auto", "float32", "bfloat16", "float16")
 
 # Tokens of one forward pass: few enough for the cache of one core, or enough to keep a GPU busy.
-_MOST_TOKENS = {"packed": 1024, "transformers": 4096}
+_MOST_TOKENS = {"packed": 1024, "onnx": 256, "transformers": 4096}
 
 # Texts tokenised at a time: bounds memory on long inputs, and is wide enough to sort by length.
 _WINDOW = 8192
@@ -57,18 +62,20 @@ class Embedder:
 
     Args:
         base: folder or Hub id (``owner/name[@revision]``) of the base model; None takes the one
-            that the adapter's configuration names.
+            that the adapter's configuration names. Or an exported folder, which needs no adapter.
         adapter: bundled name, folder or Hub id; None gives the base model alone.
         device: ``auto`` (cuda, else mps, else cpu) or a torch device such as ``cuda:1``.
         dtype: ``float32``, or ``bfloat16``/``float16`` for weights and arithmetic; the vectors
             are float32 in any case. ``auto`` is bfloat16 where the packed engine runs on a CPU
             that has AMX and probe texts keep a cosine of 0.9998 to float32, else float32.
         engine: ``packed``, which runs BERT on the CPU without padding and without importing
-            transformers; ``transformers``, which runs any architecture and adapter; ``auto``
-            takes the first where it can, and else logs a warning with the reason.
+            transformers; ``transformers``, which runs any architecture and adapter; ``onnx``,
+            which runs exported folders without importing PyTorch; ``auto`` takes the first where
+            it can, and else logs a warning with the reason; for an exported folder, the last.
         threads: most CPU threads that forward passes keep busy, over all callers; None takes
-            PyTorch's own setting (``torch.get_num_threads()``) at this moment. The setting of
-            the caller's threads is neither used later nor changed.
+            PyTorch's own setting (``torch.get_num_threads()``) at this moment; for an exported
+            folder, OMP_NUM_THREADS or else the number of CPUs. The setting of the caller's
+            threads is neither used later nor changed.
         max_batch_tokens: most tokens, padding included, of one forward pass; None takes what
             suits the engine.
         cache_size: vectors of so many texts are kept and given again for the same text; 0 keeps
@@ -79,8 +86,9 @@ class Embedder:
             pooling, length and dtype: two caches may share vectors only if it is equal. The engine
             is not part of it, because in float32 engines agree to 1e-5.
         device: where it runs.
-        dtype: of weights and arithmetic: what ``auto`` came to.
-        engine: ``packed`` or ``transformers``.
+        dtype: of weights and arithmetic: what ``auto`` came to, or what was exported (``int8`` is
+            possible there, with a fingerprint of its own).
+        engine: ``packed``, ``transformers`` or ``onnx``.
 
     Raises:
         ModelReferenceError: if a reference names nothing.
@@ -112,6 +120,54 @@ class Embedder:
                 raise InputError(f"{name} is {count!r}, expected an integer of at least 1")
         if type(cache_size) is not int or cache_size < 0:
             raise InputError(f"cache_size is {cache_size!r}, expected an integer of at least 0")
+        self._base: BaseModel
+        self._adapter: Adapter | None
+        self.device: torch.device | HostCpu
+        self._workers: Workers | None
+        self._tokenizer: TextTokenizer
+        self._engine: Engine
+        self.engine: EngineName
+        exported = read_exported(base) if base is not None and is_exported(base) else None
+        if exported is not None:
+            _check_exported(exported, adapter, device, dtype, engine)
+            self._base, self._adapter = exported.base, None
+            self.device = HostCpu()
+            self._workers = Workers(threads, uses_torch=False)
+            self._tokenizer, self._engine = self._workers.run(exported.load)
+            self.engine, self.dtype = "onnx", exported.info.dtype
+        else:
+            self._load(base, adapter, device, dtype, engine, threads)
+        self._max_batch_tokens = max_batch_tokens or _MOST_TOKENS[self.engine]
+        self._options: dict[str, Any] = {
+            "device": device,
+            # not `auto`, which may come to another type elsewhere; an export has but one
+            "dtype": dtype if exported else self.dtype,
+            "engine": engine,
+            "threads": threads,
+            "max_batch_tokens": max_batch_tokens,
+            "cache_size": cache_size,
+        }
+        self.fingerprint = exported.info.fingerprint if exported else self._fingerprint()
+        self._merged = self._adapter  # what is in the weights, also for those that share them
+        self._shared: dict[str | None, Embedder] = {}
+        self._cache = VectorCache(cache_size) if cache_size else None
+        self._coalescer = Coalescer(self.encode)
+
+    def _load(
+        self,
+        base: str | None,
+        adapter: str | None,
+        device: str,
+        dtype: str,
+        engine: EngineName,
+        threads: int | None,
+    ) -> None:
+        """Find, check and merge what a reference names."""
+        if engine == "onnx":
+            raise InputError(
+                f"engine='onnx' runs exported folders, and {base or adapter} is none; write one "
+                f"with: semantic-router-lora export --engine onnx REFERENCE FOLDER"
+            )
         location = resolve_adapter(adapter) if adapter is not None else None
         if base is None and location is not None:
             base = named_base(read_config(location.name, location.folder))
@@ -120,29 +176,15 @@ class Embedder:
         assert base is not None
         self._base = resolve_base(base)
         self._adapter = read_adapter(location.name, location.folder) if location else None
-        self.device = torch_device(device or "auto")
+        chosen = self.device = torch_device(device or "auto")
         # On another device, batches run in the caller's thread, one after the other.
-        self._workers = Workers(threads) if self.device.type == "cpu" else None
+        self._workers = Workers(threads) if chosen.type == "cpu" else None
         prepare = functools.partial(
-            build, self._base, self._adapter, device=self.device, dtype=dtype, engine=engine
+            build, self._base, self._adapter, device=chosen, dtype=dtype, engine=engine
         )
         built = self._workers.run(prepare) if self._workers else prepare()
         self._tokenizer, self._engine = built.tokenizer, built.engine
         self.engine, self.dtype = built.engine_name, built.dtype
-        self._max_batch_tokens = max_batch_tokens or _MOST_TOKENS[self.engine]
-        self._options: dict[str, Any] = {
-            "device": device,
-            "dtype": self.dtype,  # not `auto`, which may come to another type elsewhere
-            "engine": engine,
-            "threads": threads,
-            "max_batch_tokens": max_batch_tokens,
-            "cache_size": cache_size,
-        }
-        self.fingerprint = self._fingerprint()
-        self._merged = self._adapter  # what is in the weights, also for those that share them
-        self._shared: dict[str | None, Embedder] = {}
-        self._cache = VectorCache(cache_size) if cache_size else None
-        self._coalescer = Coalescer(self.encode)
 
     @classmethod
     def from_reference(cls, reference: str, **options: Any) -> Embedder:
@@ -288,7 +330,8 @@ class Embedder:
                 batches = [[tokens[row] for row in batch] for batch in rows]
                 for batch, embedded in zip(rows, self._embed(batches, sum(lengths)), strict=True):
                     vectors[start + batch] = embedded
-                    bar.update(len(batch))
+                    if bar is not None:
+                        bar.update(len(batch))
         return vectors
 
     def _embed(
@@ -333,7 +376,31 @@ def _rebuild(reference: str, options: dict[str, Any], fingerprint: str) -> Embed
     return embedder
 
 
-def _progress(total: int, shown: bool) -> Any:
+def _check_exported(
+    exported: ExportedModel, adapter: str | None, device: str, dtype: str, engine: str
+) -> None:
+    """Refuse options that an exported folder would not follow."""
+    if adapter is not None:
+        raise InputError(
+            f"{exported.name} is an exported folder, whose adapter is merged: leave adapter="
+            f"{adapter!r} out, or export it"
+        )
+    for name, value, possible in (
+        ("device", device or "auto", ("auto", "cpu")),
+        ("dtype", dtype, ("auto", "float32")),
+        ("engine", engine, ("auto", "onnx")),
+    ):
+        if value not in possible:
+            raise InputError(
+                f"{name} is {value!r}, but {exported.name} is an exported folder of type "
+                f"{exported.info.dtype}, which runs on the CPU by engine 'onnx'"
+            )
+
+
+def _progress(total: int, shown: bool) -> contextlib.AbstractContextManager[Any]:
+    if not shown:  # and tqdm, which takes a tenth of the whole cold start, is not imported
+        return contextlib.nullcontext()
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, unit="text", disable=not shown, smoothing=0.05)
+    bar: contextlib.AbstractContextManager[Any] = tqdm(total=total, unit="text", smoothing=0.05)
+    return bar

@@ -11,6 +11,7 @@ from semantic_router.encoders import HuggingFaceEncoder
 from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import InputError
+from semantic_router_lora.export.folder import is_exported
 from semantic_router_lora.reference import ModelReference
 from semantic_router_lora.registration import ENCODER_TYPE, encoder_has_threshold, field_names
 
@@ -27,10 +28,11 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
     Args:
         adapter: bundled name, folder or Hub id; the default is the bundled multi-domain adapter.
         base_model: where the base lies, if not where the adapter's configuration says.
-        name: ``<base>+lora:<adapter>``, in place of the two above; what a router file holds.
+        name: ``<base>+lora:<adapter>``, in place of the two above; what a router file holds. Or
+            the path of an exported folder, where that holds no adapter.
         device: ``cuda``, ``mps``, ``cpu``, ...; None takes the best there is.
         dtype: ``float32``, ``bfloat16``, ``float16`` or ``auto``; see `Embedder`.
-        engine: ``auto``, ``packed`` or ``transformers``; see `Embedder`.
+        engine: ``auto``, ``packed``, ``transformers`` or ``onnx``; see `Embedder`.
         threads: most CPU threads that it keeps busy; None takes PyTorch's setting.
         cache_size: so many vectors are kept and given again for the same text.
         score_threshold: in the lines before 1.0, where the encoder keeps it; default 0.5.
@@ -51,7 +53,8 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
     def __init__(self, **data: Any) -> None:
         _check_arguments(type(self), data)
         parsed = ModelReference.parse(data["name"]) if data.get("name") else None
-        if parsed is not None and parsed.adapter is None:
+        exported = is_exported(parsed.base if parsed else data.get("base_model"))
+        if parsed is not None and parsed.adapter is None and not exported:
             raise InputError(
                 f"name {data['name']!r} has no adapter; expected '<base>+lora:<adapter>'. For a "
                 f"base model alone, take semantic-router's HuggingFaceEncoder"
@@ -63,7 +66,8 @@ class LoRAHuggingFaceEncoder(HuggingFaceEncoder):
             if part is not None and data.setdefault(field, part) not in (None, part):
                 raise InputError(f"name says {field} {part!r}, {field}= says {data[field]!r}")
             data[field] = data[field] if data.get(field) is not None else part
-        data["adapter"] = DEFAULT_ADAPTER if data["adapter"] is None else data["adapter"]
+        if data["adapter"] is None and not exported:
+            data["adapter"] = DEFAULT_ADAPTER
         # The parent's constructor calls `_initialize_hf_model`.
         super().__init__(**data)  # type: ignore[no-untyped-call]  # untyped in some lines
         self.name = self.embedder.reference

@@ -33,13 +33,22 @@ class Workers:
     embedders and callers keep no more threads busy than that.
 
     Args:
-        threads: at least 1; None takes what PyTorch would use in the calling thread.
+        threads: at least 1; None takes what PyTorch would use in the calling thread, or, without
+            it, OMP_NUM_THREADS or else the number of CPUs that the process may use.
+        uses_torch: whether what runs in them uses PyTorch, which is not imported otherwise.
     """
 
-    def __init__(self, threads: int | None) -> None:
-        import torch
+    def __init__(self, threads: int | None, *, uses_torch: bool = True) -> None:
+        self._uses_torch = uses_torch
+        if threads is not None:
+            self.threads = threads
+        elif uses_torch:
+            import torch
 
-        self.threads = threads or torch.get_num_threads()
+            self.threads = torch.get_num_threads()
+        else:
+            setting = os.environ.get("OMP_NUM_THREADS", "")
+            self.threads = (int(setting) if setting.isdecimal() else 0) or _cpu_count()
 
     def batch_tokens(self, tokens: int, most: int) -> int:
         """A size of batches that gives every thread some of this many tokens, and none too few."""
@@ -56,12 +65,35 @@ class Workers:
             batches: its arguments.
             tokens: of all batches together.
         """
+        if not self._uses_torch:
+            return self._map_without_torch(function, batches)
         alone = len(batches) == 1 and tokens > _LEAST_TOKENS
         count, intra_op = (1, self.threads) if alone else (self.threads, 1)
         try:
             return _executor(os.getpid(), count, intra_op).map(function, batches)
         except RuntimeError:  # the interpreter is shutting down, and starts no more threads
             return map(function, batches)
+
+    def _map_without_torch(
+        self, function: Callable[[Batch], Result], batches: Sequence[Batch]
+    ) -> Iterator[Result]:
+        """As `map`; one batch runs in the calling thread, once fewer than `threads` are busy.
+
+        There is no setting to keep from that thread, and on a busy machine, to wake another one
+        takes as long as a query.
+        """
+        slots = _slots(os.getpid(), self.threads)
+
+        def limited(batch: Batch) -> Result:
+            with slots:
+                return function(batch)
+
+        if len(batches) == 1:
+            return iter([limited(batches[0])])
+        try:
+            return _executor(os.getpid(), self.threads, 0).map(limited, batches)
+        except RuntimeError:  # as above
+            return map(limited, batches)
 
     def run(self, function: Callable[[], Result]) -> Result:
         """Run a function on one thread."""
@@ -70,10 +102,23 @@ class Workers:
 
 @functools.cache
 def _executor(pid: int, count: int, intra_op: int) -> ThreadPoolExecutor:
-    """One for each process: threads do not survive a fork."""
-    return ThreadPoolExecutor(
-        count, f"semantic-router-lora-{intra_op}", initializer=_set_threads, initargs=(intra_op,)
-    )
+    """One for each process: threads do not survive a fork. Without PyTorch, intra_op is 0."""
+    name = f"semantic-router-lora-{intra_op}"
+    if not intra_op:
+        return ThreadPoolExecutor(count, name)
+    return ThreadPoolExecutor(count, name, initializer=_set_threads, initargs=(intra_op,))
+
+
+@functools.cache
+def _slots(pid: int, count: int) -> threading.Semaphore:
+    """One for each process: another's may be held by threads that did not survive the fork."""
+    return threading.Semaphore(count)
+
+
+def _cpu_count() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _set_threads(intra_op: int) -> None:

@@ -36,7 +36,7 @@ base, adapter, onnx, threads, texts = json.loads(sys.argv[1])
 {program}
 encode(["how do I renew a library card?"])
 started = time.process_time()
-for name in ("queries", "texts"):
+for name in ("queries", "texts") if texts else ():
     encode(json.load(open(texts))[name])
 print(started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -50,14 +50,16 @@ class ProcessCost:
     peak_mebibytes: float
 
 
-def process_cost(name: str, threads: int, onnx_folder: Path | None, texts: Path) -> ProcessCost:
-    """Start a process with one encoder, and let it embed the workloads A and B.
+def process_cost(
+    name: str, threads: int, onnx_folder: Path | None, texts: Path | None
+) -> ProcessCost:
+    """Start a process with one encoder, and perhaps let it embed the workloads A and B.
 
     Args:
         name: of the encoder.
         threads: that it may use.
         onnx_folder: of an exported model.
-        texts: a JSON file with ``queries`` and ``texts``.
+        texts: a JSON file with ``queries`` and ``texts``; None leaves the embedding out.
 
     Raises:
         subprocess.CalledProcessError: if it fails.
@@ -66,7 +68,7 @@ def process_cost(name: str, threads: int, onnx_folder: Path | None, texts: Path)
 
     base = str(resolve_base(DEFAULT_BASE).folder)
     adapter = str(resolve_adapter(peers.ADAPTER).folder)
-    given: Sequence[object] = (base, adapter, str(onnx_folder or ""), threads, str(texts))
+    given: Sequence[object] = (base, adapter, str(onnx_folder or ""), threads, str(texts or ""))
     done = subprocess.run(
         [sys.executable, "-c", _FRAME.format(program=_PROGRAMS[name]), json.dumps(given)],
         capture_output=True,

@@ -1,0 +1,80 @@
+"""The engine for exported folders: ONNX Runtime, without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semantic_router_lora.errors import BaseModelError, require
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class OnnxEngine:
+    """Runs a graph of `export.graph` on the CPU, each call on the thread that makes it.
+
+    One thread a call, because threads of ONNX Runtime's own would not survive a fork, and would
+    wait for each other on a busy machine; see `engines.workers`.
+
+    Args:
+        path: of the graph.
+        dim: length of its vectors.
+
+    Raises:
+        BaseModelError: if ONNX Runtime does not accept the file, or it is another graph.
+        MissingExtraError: without onnxruntime.
+    """
+
+    def __init__(self, path: Path, *, dim: int) -> None:
+        runtime: Any = require("onnxruntime", "onnx")
+        self.dim = dim
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+        # Memory from malloc (3 % slower on long texts): the runtime's own is never given back, and
+        # its locks may be held by other threads at the moment of a fork.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        options.log_severity_level = 4  # errors are raised; they need not be printed, too
+        try:
+            self._session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's share no base class
+            reason = str(error).strip().splitlines()[0]
+            raise BaseModelError(f"{path}: ONNX Runtime cannot load it: {reason}") from error
+        inputs = [(value.name, value.type) for value in self._session.get_inputs()]
+        outputs = [
+            (value.name, value.type, value.shape[-1:]) for value in self._session.get_outputs()
+        ]
+        expected = [("ids", "tensor(int64)"), ("lengths", "tensor(int64)")]
+        if inputs != expected or outputs != [("vectors", "tensor(float)", [dim])]:
+            raise BaseModelError(
+                f"{path}: the graph maps {inputs} to {outputs}, not ids and lengths to vectors "
+                f"of {dim} numbers"
+            )
+
+    def embed(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Embed one batch of token ids; see `Engine`. A text of no tokens gives zeros."""
+        lengths = np.fromiter(map(len, batch), np.int64, len(batch))
+        ids = np.fromiter(chain.from_iterable(batch), np.int64, int(lengths.sum()))
+        held = lengths > 0
+        if held.all():
+            vectors: NDArray[np.float32] = self._run(ids, lengths)
+            return vectors
+        vectors = np.zeros((len(batch), self.dim), np.float32)
+        if held.any():
+            vectors[held] = self._run(ids, lengths[held])
+        return vectors
+
+    def _run(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        vectors: NDArray[np.float32] = self._session.run(
+            ["vectors"], {"ids": ids, "lengths": lengths}
+        )[0]
+        return vectors
