@@ -40,4 +40,6 @@ for adapter in adapters:
 for suite in ("bundled", "bundled:dev"):
     assert [s.domain for s in load_suites([suite])] == [*DOMAINS, GENERAL]
 assert (where.parent / "py.typed").is_file()
+prompts = {path.stem for path in (where.parent / "generation" / "prompts").glob("*.yaml")}
+assert prompts == {*DOMAINS, "generic"}, prompts
 print(f"wheel: {len(names)} modules, {len(adapters)} adapters")

@@ -143,6 +143,7 @@ def test_the_same_recipe_gives_the_same_weights(recipe, tiny_base, whole_run, tm
     assert weights(tmp_path / "again") == weights(whole_run)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_result(
     recipe, recipe_file, tiny_base, whole_run, tmp_path
 ):
@@ -188,6 +189,7 @@ def until(holds: Any, run: subprocess.Popen[Any]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_ctrl_c_ends_the_step_and_keeps_it(recipe_file, tiny_base, tmp_path):
     output = tmp_path / "stopped"
@@ -239,6 +241,7 @@ def test_the_checkpoint_that_is_best_on_dev_is_kept(recipe, tiny_base, tmp_path)
     assert measured == pytest.approx(max(scores.values()), abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", ["bfloat16", "float32"])
 def test_half_precision_ends_in_a_proven_adapter(
     recipe, tiny_base, base_folder, tmp_path, monkeypatch, stored
@@ -292,6 +295,7 @@ def test_interpolation_keeps_a_share_of_the_update(recipe, tiny_base, whole_run,
     assert config["lora_alpha"] == recipe.lora_alpha / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["cosent", "online_contrastive"])
 def test_losses_of_sentence_transformers(recipe, tiny_base, tmp_path, loss):
     recipe = replace(recipe, loss=loss, contrastive_weight=0.0, epochs=1.0)
@@ -314,6 +318,7 @@ def architectures() -> dict[str, tuple[Any, set[str]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mpnet", "distilbert", "modernbert"])
 def test_other_architectures_by_naming_the_base(recipe, base_folder, tmp_path, kind):
     config, targets = architectures()[kind]
@@ -397,6 +402,7 @@ def start_two(command: list[str]) -> list[subprocess.Popen[str]]:
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(recipe_file, tiny_base, tmp_path):
     """Killed in the second epoch and resumed, they end with the weights of one process."""
     recipe_file.write_text(

@@ -16,6 +16,7 @@ def speed(
         Optional[int],  # noqa: UP045  (typer evaluates it on Python 3.10 too)
         typer.Option(help="Of each encoder. Default: all cores."),
     ] = None,
+    scale: Annotated[float, typer.Option(help="Share of the texts of A and B.")] = 1.0,
     output: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="Folder for speed.json and speed.md."),
@@ -31,6 +32,7 @@ def speed(
         make_folder(output)
     content = run_speed(
         rounds=rounds,
+        scale=scale,
         threads=threads or os.cpu_count() or 1,
         progress=lambda text: typer.echo(text, err=True),
     )

@@ -19,7 +19,8 @@ class Workloads:
 
     Attributes:
         queries: A: 2,000 queries of 5 to 20 words, in one call.
-        texts: B: 1,000 texts of 5 to 200 words, in one call.
+        texts: B: 1,000 texts of 5 to 200 words, in one call; as many of 5 to 32 words as of 32 to
+            200, since short texts are the common ones.
         single: C: queries of 12 words, one a call.
         concurrent: D: 64 queries of 5 to 20 words, a caller each.
     """
@@ -30,8 +31,15 @@ class Workloads:
     concurrent: list[str]
 
 
-def make_workloads(seed: int = 42) -> Workloads:
-    """The same texts on every machine; lengths are uniform between their bounds."""
+def make_workloads(scale: float = 1.0, seed: int = 42) -> Workloads:
+    """The same texts on every machine.
+
+    Numbers of words are uniform between their bounds; of B, their logarithms are.
+
+    Args:
+        scale: share of the texts of A and B that is kept, for slow machines.
+        seed: of lengths and texts.
+    """
     generator = random.Random(seed)
     words: list[str] = []
     for suite in load_suites([BUNDLED]):
@@ -47,8 +55,10 @@ def make_workloads(seed: int = 42) -> Workloads:
         return " ".join(words[start : start + count])
 
     return Workloads(
-        queries=[run_of(generator.randint(5, 20)) for _ in range(QUERIES)],
-        texts=[run_of(generator.randint(5, 200)) for _ in range(TEXTS)],
+        queries=[run_of(generator.randint(5, 20)) for _ in range(max(1, round(scale * QUERIES)))],
+        texts=[
+            run_of(round(5 * 40 ** generator.random())) for _ in range(max(1, round(scale * TEXTS)))
+        ],
         single=[run_of(12) for _ in range(SINGLE_QUERIES)],
         concurrent=[run_of(generator.randint(5, 20)) for _ in range(CALLERS)],
     )
