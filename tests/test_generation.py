@@ -111,7 +111,7 @@ def test_faults_that_stay_are_told(tmp_path, make_job):
     ]
     held = {**answers(40), question(9): '{"paraphrases": ["fix"], "negatives": {"role": "it"}}'}
     with running_chat_server(tmp_path, faults=faults, answers=held) as server:
-        job = make_job(server, timeout=0.5, persistence=Persistence(attempts=2, backoff=0.01))
+        job = make_job(server, timeout=2.0, persistence=Persistence(attempts=2, backoff=0.01))
         report = generate(job)
         assert outcomes(report) == (30, 1, 9)
         notes = [json.loads(line) for line in job.dropped.read_text().splitlines()]
@@ -120,8 +120,8 @@ def test_faults_that_stay_are_told(tmp_path, make_job):
             [
                 "status 500",
                 "connection",
-                "no whole answer in 0.5 s",
-                "no whole answer in 0.5 s",
+                "no whole answer in 2 s",
+                "no whole answer in 2 s",
                 "no JSON object",
                 "cut off",
                 "no chat completion",

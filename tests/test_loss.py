@@ -223,6 +223,7 @@ def _model_with_an_effect(base: str):
     return model.eval()
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_loss_and_the_gradient_of_one(base_folder):
     import socket
 

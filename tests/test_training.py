@@ -358,6 +358,7 @@ def test_layers_that_the_base_has_not_are_refused(recipe, tiny_base, tmp_path, a
         train(recipe, tmp_path / "x", base_folder=tiny_base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layers", "parameters"), [(6, 73_728), (12, 147_456)])
 def test_dry_run(recipe, base_folder, twelve_layers, layers, parameters, tmp_path):
     from semantic_router_lora.training.plan import plan
@@ -370,6 +371,7 @@ def test_dry_run(recipe, base_folder, twelve_layers, layers, parameters, tmp_pat
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".jsonl", ".jsonl", ".yaml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameters"), [("reference-L12", 147_456), ("multi-domain-L12", 331_776)]
 )
