@@ -403,6 +403,8 @@ def test_int8_says_what_it_costs(small_base, small, tmp_path, monkeypatch):
     texts = sorted({text for s in suites for triplet in s.triplets for text in triplet.texts})
     cosines = (exact.encode(texts) * quantized.encode(texts)).sum(axis=1)
     assert 0.9 < cosines.min() < 1 - 1e-5
+    alone = np.concatenate([quantized.encode([text]) for text in texts[:20]])
+    np.testing.assert_array_equal(alone, quantized.encode(texts)[:20])
     assert loss["texts"] == len(texts)
     assert loss["cosine_mean"] == pytest.approx(cosines.mean(), abs=1e-6)
     assert loss["cosine_min"] == pytest.approx(cosines.min(), abs=1e-6)

@@ -24,15 +24,19 @@ class OnnxEngine:
     Args:
         path: of the graph.
         dim: length of its vectors.
+        one_by_one: whether each text is run by itself. In int8, the texts of a run share the
+            range that activations are quantised in, so that a text's vector would depend on its
+            neighbours (down to a cosine of 0.98).
 
     Raises:
         BaseModelError: if ONNX Runtime does not accept the file, or it is another graph.
         MissingExtraError: without onnxruntime.
     """
 
-    def __init__(self, path: Path, *, dim: int) -> None:
+    def __init__(self, path: Path, *, dim: int, one_by_one: bool = False) -> None:
         runtime: Any = require("onnxruntime", "onnx")
         self.dim = dim
+        self._one_by_one = one_by_one
         options = runtime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -62,6 +66,8 @@ class OnnxEngine:
 
     def embed(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Embed one batch of token ids; see `Engine`. A text of no tokens gives zeros."""
+        if self._one_by_one and len(batch) > 1:
+            return np.concatenate([self.embed([ids]) for ids in batch])
         lengths = np.fromiter(map(len, batch), np.int64, len(batch))
         ids = np.fromiter(chain.from_iterable(batch), np.int64, int(lengths.sum()))
         held = lengths > 0

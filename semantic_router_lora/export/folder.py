@@ -116,7 +116,8 @@ class ExportedModel:
             max_length=info.max_length,
             positions=info.max_length,
         )
-        return tokenizer, OnnxEngine(self.folder / GRAPH, dim=info.dim)
+        engine = OnnxEngine(self.folder / GRAPH, dim=info.dim, one_by_one=info.dtype == "int8")
+        return tokenizer, engine
 
     def _check(self, path: Path, digest: str) -> None:
         if not path.is_file():
