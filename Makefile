@@ -23,8 +23,8 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The other two lines of semantic-router, each in an environment of its own. They need an older
-# numpy and themselves, so those two pins are left out.
+# The other two lines of semantic-router, each in an environment of its own. They need older
+# numpy and openai packages and themselves, so those pins are left out.
 test-lines: $(LINES:%=test-line-%)
 
 test-line-%: .venv-%/installed
@@ -32,7 +32,7 @@ test-line-%: .venv-%/installed
 
 .venv-%/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
-	grep -v -e '^numpy' -e '^semantic-router' constraints.txt > .venv-$*/constraints.txt
+	grep -v -e '^numpy' -e '^openai' -e '^semantic-router' constraints.txt > .venv-$*/constraints.txt
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint .venv-$*/constraints.txt \
 	  semantic-router==$* pytest --editable '.[offline]'
