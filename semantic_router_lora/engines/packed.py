@@ -20,6 +20,7 @@ from semantic_router_lora.engines.bert import BertConfig
 from semantic_router_lora.engines.bert_weights import BertWeights, Norm
 from semantic_router_lora.engines.low_rank import LayerUpdate, Rows
 from semantic_router_lora.engines.pooling import pool_packed
+from semantic_router_lora.engines.products import add_product, multiply
 
 # Tokens that go through the feed-forward part at a time. Its inner matrix, four times as wide as
 # the others, then stays in a core's cache between its two multiplications (5 % of the whole).
@@ -105,21 +106,22 @@ class PackedEngine:
         block = max(1, tokens) if segments else _BLOCK  # adapters know rows by number in all
         x = norm(x, weights.norm)
         for i, layer in enumerate(weights.layers):
-            torch.mm(x, layer.query_key_value.weight, out=qkv).add_(layer.query_key_value.bias)
+            multiply(x, layer.query_key_value.weight, qkv).add_(layer.query_key_value.bias)
             adapters.add(i, "query_key_value", x, qkv)
             for query, key, value, result in runs_of_heads:
                 result.copy_(scaled_dot_product_attention(query, key, value))
             torch.add(x, layer.attention_output.bias, out=y)
-            y.addmm_(context, layer.attention_output.weight)
+            add_product(y, context, layer.attention_output.weight)
             adapters.add(i, "attention_output", context, y)
             x = norm(y, layer.attention_norm)
             torch.add(x, layer.output.bias, out=y)
             for start in range(0, tokens, block):
                 part, result = x[start : start + block], y[start : start + block]
-                inner = torch.mm(part, layer.intermediate.weight).add_(layer.intermediate.bias)
+                inner = part.new_empty(len(part), config.intermediate_size)
+                multiply(part, layer.intermediate.weight, inner).add_(layer.intermediate.bias)
                 adapters.add(i, "intermediate", part, inner)
                 activated = gelu(inner)
-                result.addmm_(activated, layer.output.weight)
+                add_product(result, activated, layer.output.weight)
                 adapters.add(i, "output", activated, result)
             x = norm(y, layer.output_norm)
         return x

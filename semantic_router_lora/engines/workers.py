@@ -7,7 +7,8 @@ would hang, whereas these threads are started anew in each process.
 
 Batches run side by side, each on one thread: no thread ever waits for another that the system
 has not woken yet, which on a busy machine takes a hundred times as long as the query itself. Only
-a long text that comes alone is spread over all threads.
+a text that comes alone is spread over all threads: a long one always, a short one if it comes from
+the main thread, whose OpenMP team is there anyway, while the other processors have nothing to do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 Batch = TypeVar("Batch")
@@ -67,12 +69,30 @@ class Workers:
         """
         if not self._uses_torch:
             return self._map_without_torch(function, batches)
+        if len(batches) == 1 and 0 < tokens <= _LEAST_TOKENS and self._caller_may_spread():
+            return iter([function(batches[0])])
         alone = len(batches) == 1 and tokens > _LEAST_TOKENS
         count, intra_op = (1, self.threads) if alone else (self.threads, 1)
         try:
             return _executor(os.getpid(), count, intra_op).map(function, batches)
         except RuntimeError:  # the interpreter is shutting down, and starts no more threads
             return map(function, batches)
+
+    def _caller_may_spread(self) -> bool:
+        """Whether a pass in the calling thread would find that many processors free.
+
+        A second OpenMP team would make both slow where processors are few, so it must be the main
+        thread's; and a team does not survive a fork.
+        """
+        import torch
+
+        return (
+            self.threads > 1
+            and not _forked
+            and threading.current_thread() is threading.main_thread()
+            and torch.get_num_threads() == self.threads
+            and _idle_cpus() >= self.threads - 1
+        )
 
     def _map_without_torch(
         self, function: Callable[[Batch], Result], batches: Sequence[Batch]
@@ -121,6 +141,15 @@ def _cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+def _idle_cpus() -> int:
+    """Processors that run nothing at this moment; 0 where the system does not say."""
+    try:
+        running = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
+        return (os.cpu_count() or 1) - int(running)
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def _set_threads(intra_op: int) -> None:
     """Set PyTorch's thread count for the calling thread alone."""
     import torch
@@ -139,11 +168,14 @@ def _set_threads(intra_op: int) -> None:
 _setting = threading.Lock()
 
 
-def _renew_lock() -> None:
+_forked = False
+
+
+def _after_fork() -> None:
     """A forked process must not wait for a thread of its parent."""
-    global _setting
-    _setting = threading.Lock()
+    global _setting, _forked
+    _setting, _forked = threading.Lock(), True
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_after_fork)
