@@ -31,12 +31,10 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
     r"(?P<head><!-- results (?P<file>\S+) (?P<view>\S+) -->\n).*?(?P<tail><!-- end -->)", re.S
 )
-BUNDLED = ROOT / "semantic_router_lora" / "adapters" / "bundled"
 PAGES = (
     ROOT / "README.md",
     ROOT / "training" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
-    *sorted(BUNDLED.glob("*/README.md")),
 )
 
 
