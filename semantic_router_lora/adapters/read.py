@@ -1,20 +1,16 @@
-"""Reading an adapter folder, trusting nothing in it.
-
-Only a known set of LoRA settings is accepted: what this package does not know how to apply must
-not be dropped in silence, because the vectors would be wrong without a sign of it.
-"""
+"""Reading an adapter folder, trusting nothing in it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_router_lora.adapters import layout
+from semantic_router_lora.adapters.settings import MAX_RANK as MAX_RANK
+from semantic_router_lora.adapters.settings import applied_settings
 from semantic_router_lora.errors import AdapterFormatError
 from semantic_router_lora.reference import parse_hub_id
 
@@ -22,49 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_CONFIG_BYTES = 1_000_000
-_MAX_PATTERN = 500
-_NESTED_QUANTIFIER = re.compile(r"[+*}]\??\)+[+*{]")
-MAX_RANK = 1024  # beyond the width of any supported encoder a rank has no meaning
-
-# Settings that decide the merged weights, handed on to peft.
-APPLIED = (
-    "r",
-    "lora_alpha",
-    "target_modules",
-    "exclude_modules",
-    "layers_to_transform",
-    "layers_pattern",
-    "rank_pattern",
-    "alpha_pattern",
-    "fan_in_fan_out",
-    "use_rslora",
-    "use_dora",
-    "bias",
-    "lora_bias",
-    "modules_to_save",
-)
-# Settings that matter to training or to bookkeeping only.
-INERT = frozenset(
-    {
-        "auto_mapping",
-        "base_model_name_or_path",
-        "ensure_weight_tying",
-        "inference_mode",
-        "init_lora_weights",
-        "lora_dropout",
-        "lora_ga_config",
-        "megatron_core",
-        "peft_type",
-        "peft_version",
-        "qalora_group_size",
-        "revision",
-        "runtime_config",
-        "task_type",
-    }
-)
-# Initialisations that also change the base's own weights: such an adapter fits only a base that
-# went through the same change.
-_BASE_CHANGING_INITS = ("pissa", "olora", "corda", "eva", "loftq", "lora_ga")
 
 
 @dataclass(frozen=True)
@@ -75,7 +28,7 @@ class Adapter:
         name: as it stands in a reference.
         folder: where its files lie.
         base_model: the base that its configuration names, with its revision, or None.
-        config: the settings of `APPLIED` that the configuration holds.
+        config: the settings of `settings.APPLIED` that the configuration holds.
         tensors: the weights by their peft key, as stored.
         tokenizer: the folder's own tokenizer file, or None.
         base_sha256: SHA-256 of the base weights that it was trained on, if it was recorded.
@@ -101,7 +54,7 @@ def read_adapter(name: str, folder: Path) -> Adapter:
             kind that this package does not apply.
     """
     raw = read_config(name, folder)
-    config = _applied_settings(name, raw)
+    config = applied_settings(name, raw)
     tokenizer = folder / layout.TOKENIZER
     info = read_info(name, folder / layout.TRAINING_INFO)
     data, tensors = _read_weights(name, folder / layout.WEIGHTS)
@@ -162,60 +115,6 @@ def _read_object(name: str, path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise AdapterFormatError(f"adapter {name}: {path} holds no JSON object")
     return content
-
-
-def _applied_settings(name: str, raw: dict[str, Any]) -> dict[str, Any]:
-    kind = raw.get("peft_type")
-    if kind != "LORA":
-        raise AdapterFormatError(f"adapter {name}: peft_type is {kind!r}; only LORA is supported")
-    initialisation = str(raw.get("init_lora_weights", True)).lower()
-    if initialisation.startswith(_BASE_CHANGING_INITS):
-        raise AdapterFormatError(
-            f"adapter {name}: init_lora_weights={initialisation!r} changes the base's own weights; "
-            f"convert it to plain LoRA first (peft: path_initial_model_for_weight_conversion)"
-        )
-    for key, value in raw.items():
-        if key not in APPLIED and key not in INERT and value not in (None, False, {}, []):
-            raise AdapterFormatError(
-                f"adapter {name}: {layout.CONFIG} sets {key}={value!r}, which is not supported"
-            )
-    config = {key: raw[key] for key in APPLIED if raw.get(key) not in (None, {}, [])}
-    ranks = [config.get("r", 8), *_values(name, config, "rank_pattern")]
-    if not all(type(rank) is int and 0 < rank <= MAX_RANK for rank in ranks):
-        raise AdapterFormatError(
-            f"adapter {name}: rank {ranks} is not made of integers from 1 to {MAX_RANK}"
-        )
-    alphas = [config.get("lora_alpha", 8), *_values(name, config, "alpha_pattern")]
-    if not all(type(alpha) in (int, float) and math.isfinite(alpha) for alpha in alphas):
-        raise AdapterFormatError(f"adapter {name}: lora_alpha {alphas} is not made of numbers")
-    patterns = [config.get("target_modules"), config.get("exclude_modules")]
-    patterns += [*config.get("rank_pattern", {}), *config.get("alpha_pattern", {})]
-    for pattern in patterns:
-        if isinstance(pattern, str):
-            _check_pattern(name, pattern)
-    return config
-
-
-def _check_pattern(name: str, pattern: str) -> None:
-    """Refuse a regular expression that does not compile, or that could run for ever."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise AdapterFormatError(
-            f"adapter {name}: {pattern!r} is no regular expression: {error}"
-        ) from error
-    if len(pattern) > _MAX_PATTERN or _NESTED_QUANTIFIER.search(pattern):
-        raise AdapterFormatError(
-            f"adapter {name}: {pattern[:80]!r} is too long or repeats a repetition: refused, "
-            f"because matching it could take for ever"
-        )
-
-
-def _values(name: str, config: dict[str, Any], key: str) -> list[Any]:
-    pattern = config.get(key, {})
-    if not isinstance(pattern, dict):
-        raise AdapterFormatError(f"adapter {name}: {key} is {pattern!r}, expected an object")
-    return list(pattern.values())
 
 
 def _read_weights(name: str, path: Path) -> tuple[bytes, dict[str, Tensor]]:
