@@ -8,7 +8,7 @@ SemanticRouterLoraError
 ├── AdapterError          an adapter folder
 │   ├── AdapterFormatError    corrupt, incomplete, unsafe or of an unsupported kind
 │   └── AdapterMismatchError  sound, but not made for this base, or without effect
-├── EndpointError         a server of a language model that is gone, or refuses all requests
+├── EndpointError         a server that is gone or refuses: of a language model, or the Hub
 ├── RegistrationError     semantic-router's internals are not as known
 └── MissingExtraError     an optional dependency is not installed              (also ImportError)
 """
@@ -52,7 +52,7 @@ class AdapterMismatchError(AdapterError):
 
 
 class EndpointError(SemanticRouterLoraError):
-    """A server of a language model is gone, or refuses all requests; the job can be resumed."""
+    """A server is gone, or refuses: of a language model (the job can be resumed), or the Hub."""
 
 
 class RegistrationError(SemanticRouterLoraError):

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 from semantic_router_lora.reference import HubId
+
+_local_only: ContextVar[bool] = ContextVar("local_only", default=False)
+
+
+@contextlib.contextmanager
+def local_only() -> Iterator[None]:
+    """Download nothing in this block, in this thread: what is not in the cache is not there."""
+    previous = _local_only.set(True)
+    try:
+        yield
+    finally:
+        _local_only.reset(previous)
 
 
 def cached_snapshot(
@@ -33,12 +47,14 @@ def download_snapshot(hub_id: HubId, patterns: Sequence[str], *, repo_type: str 
 
     Raises:
         ConnectionError: whatever went wrong, in one sentence; without a try if HF_HUB_OFFLINE
-            is set.
+            is set, or inside of `local_only`.
     """
     from huggingface_hub import constants, snapshot_download
 
     if constants.HF_HUB_OFFLINE:
         raise ConnectionError("HF_HUB_OFFLINE is set")
+    if _local_only.get():
+        raise ConnectionError("nothing is downloaded here")
     try:
         folder = snapshot_download(
             hub_id.repo,

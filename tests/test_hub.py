@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from servers.hub_server import HubServer, Repo
 
 from semantic_router_lora import Embedder
-
-COMMITS = {"main": "a" * 40, "v1": "b" * 40}
 
 CODE = """
 import sys
@@ -31,83 +26,17 @@ else:
 """
 
 
-class Hub:
-    """Repositories as (repository, revision) → folder, and the paths that were asked for."""
-
-    def __init__(self, folders: dict[tuple[str, str], Path]) -> None:
-        self.folders = folders
-        self.requests: list[str] = []
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args: object) -> None: ...
-
-            def do_HEAD(self) -> None:
-                self.answer(with_body=False)
-
-            def do_GET(self) -> None:
-                self.answer(with_body=True)
-
-            def answer(self, *, with_body: bool) -> None:
-                hub.requests.append(self.path)
-                body, headers = hub.find(self.path.partition("?")[0])
-                self.send_response(404 if body is None else 200)
-                body = body or b""
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if with_body:
-                    self.wfile.write(body)
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def find(self, path: str) -> tuple[bytes | None, dict[str, str]]:
-        for (repository, revision), folder in self.folders.items():
-            commit = COMMITS[revision]
-            if path == f"/api/models/{repository}/revision/{revision}":
-                files = [{"rfilename": file.name} for file in folder.iterdir()]
-                info = {"id": repository, "sha": commit, "siblings": files}
-                return json.dumps(info).encode(), {"Content-Type": "application/json"}
-            if path == f"/api/models/{repository}/tree/{commit}":
-                tree = [
-                    {
-                        "type": "file",
-                        "path": file.name,
-                        "size": file.stat().st_size,
-                        "oid": "0" * 40,
-                    }
-                    for file in folder.iterdir()
-                ]
-                return json.dumps(tree).encode(), {"Content-Type": "application/json"}
-            prefix = f"/{repository}/resolve/{commit}/"
-            file = folder / path.removeprefix(prefix)
-            if path.startswith(prefix) and file.is_file():
-                body = file.read_bytes()
-                tag = f'"{hashlib.sha256(body).hexdigest()}"'
-                return body, {"ETag": tag, "X-Repo-Commit": commit}
-        missing = "EntryNotFound" if "/resolve/" in path else "RepoNotFound"
-        return None, {"X-Error-Code": missing}
-
-
 @pytest.fixture
-def hub(adapter_folder: Path, make_adapter, tmp_path: Path) -> Iterator[Hub]:
-    other = make_adapter(tmp_path / "other", seed=9)
+def hub(adapter_folder: Path, make_adapter) -> Iterator[HubServer]:
+    other = make_adapter(seed=9)
     (other / "evil.py").write_text("raise SystemExit('this must not be fetched')")
-    pickled = tmp_path / "pickled"
-    pickled.mkdir()
-    for name, content in (("adapter_config.json", "{}"), ("adapter_model.bin", "pickle")):
-        (pickled / name).write_text(content)
-    served = Hub(
-        {
-            ("someone/law-lora", "main"): adapter_folder,
-            ("someone/law-lora", "v1"): other,
-            ("someone/pickled", "main"): pickled,
-        }
-    )
-    threading.Thread(target=served.server.serve_forever, daemon=True).start()
-    yield served
-    served.server.shutdown()
+    with HubServer().running() as server:
+        law = server.repos["someone/law-lora"] = Repo()
+        for folder, branch in ((other, "v1"), (adapter_folder, "main")):
+            law.add({path.name: path.read_bytes() for path in folder.iterdir()}, branch)
+        pickled = server.repos["someone/pickled"] = Repo()
+        pickled.add({"adapter_config.json": b"{}", "adapter_model.bin": b"pickle"})
+        yield server
 
 
 def load(hub_url: str, cache: Path, reference: str, base: Path, *, offline: bool = False) -> str:

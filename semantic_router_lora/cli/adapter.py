@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from semantic_router_lora.cli import (
+    adapter_card,
+    adapter_catalogue,
+    adapter_check,
+    adapter_merge,
+    adapter_publish,
+)
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -12,10 +20,10 @@ def _group() -> None:
     """Work with adapters."""
 
 
-@app.command("list")
-def adapter_list() -> None:
-    """List the bundled adapters."""
-    from semantic_router_lora.adapters.resolve import bundled_adapters
-
-    for name in bundled_adapters():
-        typer.echo(name)
+app.command("card")(adapter_card.card)
+app.command("check")(adapter_check.check)
+app.command("info")(adapter_catalogue.adapter_info)
+app.command("list")(adapter_catalogue.adapter_list)
+app.command("merge")(adapter_merge.adapter_merge)
+app.command("publish")(adapter_publish.adapter_publish)
+app.command("pull")(adapter_catalogue.adapter_pull)

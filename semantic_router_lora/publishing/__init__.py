@@ -1,0 +1,1 @@
+"""Publishing a checked adapter on the Hugging Face Hub."""
