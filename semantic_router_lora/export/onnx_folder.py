@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from semantic_router_lora import __version__
 from semantic_router_lora.adapters.direct_merge import merge_directly
@@ -25,22 +20,12 @@ from semantic_router_lora.errors import BaseModelError, InputError, require
 from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, ExportInfo, is_exported
 from semantic_router_lora.export.graph import bert_graph
 from semantic_router_lora.export.int8 import int8_loss, quantize
+from semantic_router_lora.export.output import check_parent, folder_beside
+from semantic_router_lora.export.proof import PROBES, TOLERANCE, largest_difference
 from semantic_router_lora.reference import ModelReference
 
 if TYPE_CHECKING:
     from semantic_router_lora.engines.bert_weights import BertWeights
-
-_TOLERANCE = 1e-5
-# Texts of every length that matters, each alone and all of them together.
-_PROBES = (
-    "",
-    "hi",
-    "What are the symptoms of diabetes?",
-    "How do I undo the last commit?",
-    "2024-03-01: invoice 7714, 1,299.00 EUR, due in 30 days",
-    "Can I cancel my subscription before it renews, and will I get my money back? " * 3,
-    "Every word of a very long text counts until the model has no more positions. " * 60,
-)
 
 
 def export_onnx(
@@ -72,7 +57,7 @@ def export_onnx(
     base, adapter, config = _parts(source)
     graph = bert_graph(_merged(base, adapter, config), pooling=base.pooling)
     tokenizer = tokenizer_for(base, adapter, config.max_position_embeddings, config.vocab_size)
-    with _folder_beside(output) as folder:
+    with folder_beside(output) as folder:
         (folder / GRAPH).write_bytes(graph)
         del graph
         (folder / TOKENIZER).write_text(tokenizer.serialized(), encoding="utf-8")
@@ -99,8 +84,7 @@ def export_onnx(
 
 def _check_output(output: Path, overwrite: bool) -> None:
     """Refuse a folder that cannot be written, before the work that fills it."""
-    if not output.resolve().parent.is_dir():
-        raise InputError(f"output {output}: there is no folder {output.resolve().parent}")
+    check_parent(output)
     if not output.exists():
         return
     if not overwrite:
@@ -143,11 +127,8 @@ def _merged(base: BaseModel, adapter: Adapter | None, config: BertConfig) -> Ber
 
 def _compare(source: Embedder, exported: Embedder) -> None:
     """Refuse an export whose vectors are not those of its source."""
-    alone = np.concatenate([exported.encode([text]) for text in _PROBES])
-    together = exported.encode(_PROBES)
-    expected = source.encode(_PROBES)
-    difference = float(max(np.abs(found - expected).max() for found in (alone, together)))
-    if not difference <= _TOLERANCE:  # also if it is not a number
+    difference = largest_difference(source.encode(PROBES), exported.encode)
+    if not difference <= TOLERANCE:  # also if it is not a number
         raise BaseModelError(
             f"the exported graph of {source.reference} gives other vectors than the embedder "
             f"(largest difference {difference:.1e}): nothing was written"
@@ -172,20 +153,6 @@ def _quantized(folder: Path, exact: Embedder, info: ExportInfo) -> ExportInfo:
     shutil.rmtree(trial)
     info.write(folder)
     return info
-
-
-@contextmanager
-def _folder_beside(output: Path) -> Iterator[Path]:
-    """An empty folder beside the output, removed at the end if it is still there."""
-    folder = output.resolve().with_name(f"{output.resolve().name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        try:
-            folder.mkdir()
-        except OSError as error:
-            raise InputError(f"output {output} cannot be made: {error.strerror}") from error
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _move(folder: Path, output: Path) -> None:
