@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 LINES := 0.0.72 0.3.3
 
 .SECONDARY:
-.PHONY: benchmark test test-slow lint test-lines check-wheel results clean
+.PHONY: benchmark test test-slow lint test-lines check-wheel docs results clean
 
 benchmark: .venv/core
 	$(BIN)/semantic-router-lora benchmark
@@ -28,7 +28,8 @@ lint: .venv/dev
 test-lines: $(LINES:%=test-line-%)
 
 test-line-%: .venv-%/installed
-	.venv-$*/bin/python -m pytest tests/test_routers.py tests/test_embedder.py tests/test_docs.py
+	.venv-$*/bin/python -m pytest tests/test_routers.py tests/test_embedder.py tests/test_docs.py \
+	  tests/test_merged_model.py tests/test_registration.py
 
 .venv-%/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*
@@ -47,9 +48,16 @@ check-wheel: .venv/dev
 	  --disable-pip-version-check --constraint constraints.txt "$$wheel[offline]"
 	cd dist && ../.venv-wheel/bin/python ../.ci/check_wheel.py
 
-# The figures of README and docs, from the committed results.
+# The documentation site, into site/.
+docs: .venv/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# What README and docs show: figures of committed results, the catalogue, options, the transcript.
 results: .venv/dev
 	$(BIN)/python docs/render_results.py
+	$(BIN)/python docs/render_catalogue.py
+	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/transcript/record.py
 
 .venv/core: pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
@@ -61,4 +69,4 @@ results: .venv/dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* dist
+	rm -rf .venv .venv-* dist site

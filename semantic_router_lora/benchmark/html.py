@@ -27,7 +27,7 @@ _STYLE = """
   :root { --paper: #161b22; --ink: #e6edf3; --line: #30363d; }
 }
 body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
-       margin: 0 auto; max-width: 70rem; padding: 1rem; }
+       margin: 0 auto; max-width: 78rem; padding: 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
