@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from semantic_router_lora.embedder import Embedder
     from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
     from semantic_router_lora.errors import SemanticRouterLoraError
+    from semantic_router_lora.fitting.fit import fit_adapter
     from semantic_router_lora.registration import load_router, register, unregister
 
 __version__ = "0.1.0"
@@ -16,6 +17,7 @@ __all__ = [
     "Embedder",
     "LoRAHuggingFaceEncoder",
     "SemanticRouterLoraError",
+    "fit_adapter",
     "load_router",
     "register",
     "unregister",
@@ -25,6 +27,7 @@ _MODULES = {
     "Embedder": "embedder",
     "LoRAHuggingFaceEncoder": "encoder",
     "SemanticRouterLoraError": "errors",
+    "fit_adapter": "fitting.fit",
     "load_router": "registration",
     "register": "registration",
     "unregister": "registration",

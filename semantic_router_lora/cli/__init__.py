@@ -16,6 +16,7 @@ from semantic_router_lora.cli import (
     data,
     encode,
     export,
+    fit,
     generate,
     mine,
     train,
@@ -29,6 +30,7 @@ app.add_typer(data.app, name="data", help="Work with files of triplets.")
 app.command("generate")(generate.generate)
 app.add_typer(mine.app, name="mine", help="Make triplets from groups, pairs, routes or a log.")
 app.command("train")(train.train)
+app.command("fit")(fit.fit)
 app.command("encode")(encode.encode)
 app.command("export")(export.export)
 app.add_typer(adapter.app, name="adapter", help="Work with adapters.")

@@ -27,7 +27,7 @@ def read_routes(path: Path) -> dict[str, list[object]]:
     """
     utterances: dict[str, list[object]] = {}
     try:
-        for route, where in _routes(_load(path), str(path)):
+        for route, where in _routes(load_file(path), str(path)):
             name, texts = route.get("name"), route.get("utterances") or []
             if not isinstance(name, str) or not name.strip():
                 raise DataError(f"{where}: the route's name is {name!r}, expected a text")
@@ -46,7 +46,12 @@ def read_routes(path: Path) -> dict[str, list[object]]:
     return utterances
 
 
-def _load(path: Path) -> Any:
+def load_file(path: Path) -> Any:
+    """The content of a router file, as plain data.
+
+    Raises:
+        DataError: if it is missing, of another kind, or broken.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     kind = path.suffix.lower()

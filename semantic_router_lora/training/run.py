@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -111,8 +112,10 @@ def train(
         return ""
     best_step = _keep_best(recipe, trainer, model, unfinished)
     interpolate(model, recipe.interpolation)
-    info = _info(recipe, base, examples, data, trainer, seconds) | {"best_step": best_step}
-    return _write(base, model, trainer, unfinished, info)
+    info = training_info(recipe, base, examples, data, trainer, seconds) | {"best_step": best_step}
+    proof = write_adapter(base, model, trainer, unfinished.folder, info)
+    unfinished.finish()
+    return proof
 
 
 def _keep_best(
@@ -128,18 +131,26 @@ def _keep_best(
     return int(step)
 
 
-def _write(
+def write_adapter(
     base: BaseModel,
     model: SentenceTransformer,
     trainer: AdapterTrainer,
-    unfinished: UnfinishedRun,
+    folder: Path,
     info: dict[str, Any],
 ) -> str:
+    """Write the adapter that a model holds, and prove it; see `verify_adapter`.
+
+    Args:
+        base: what was adapted.
+        model: what was trained.
+        trainer: that trained it; it knows the history.
+        folder: exists.
+        info: of `training_info`, with ``best_step``.
+    """
     from semantic_router_lora.training.adapter_files import write_folder, write_json
     from semantic_router_lora.training.callbacks import draw
     from semantic_router_lora.training.verify import PROBES, verify_adapter
 
-    folder = unfinished.folder
     history = trainer.state.log_history
     write_folder(base, model, folder)
     write_json(folder / layout.TRAINING_HISTORY, history)
@@ -147,19 +158,18 @@ def _write(
     draw(history, folder, info["best_step"])
     model.eval()
     trained = model.encode(list(PROBES), normalize_embeddings=True, show_progress_bar=False)
-    proof = verify_adapter(folder, trained, base.folder)
-    unfinished.finish()
-    return proof
+    return verify_adapter(folder, trained, base.folder)
 
 
-def _info(
+def training_info(
     recipe: Recipe,
     base: BaseModel,
-    examples: list[Example],
+    examples: Sequence[Example],
     data: dict[str, str],
     trainer: AdapterTrainer,
     seconds: float,
 ) -> dict[str, Any]:
+    """What training_info.json holds: recipe, data, size, time, hardware, versions."""
     import torch
 
     from semantic_router_lora.training.model import has_fast_bf16, trainable_parameters

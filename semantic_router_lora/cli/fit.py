@@ -1,0 +1,75 @@
+"""``semantic-router-lora fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def fit(
+    router: Annotated[Path, typer.Argument(help="A router file of semantic-router.")],
+    output: Annotated[Path, typer.Option(help="Folder to create.")],
+    queries: Annotated[
+        Optional[list[Path]],  # noqa: UP045  (typer evaluates it on Python 3.10 too)
+        typer.Option(help="Labelled queries, or a log of decisions marked right or wrong."),
+    ] = None,
+    out_of_scope: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Queries that no route is right for: a text a line, or rows."),
+    ] = None,
+    validation: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Labelled queries to judge by, in place of folds."),
+    ] = None,
+    base: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Base model. Default: that of the file's encoder."),
+    ] = None,
+    adapter: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Adapter to start from. Default: that of the file's encoder."),
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Parts that are held out in turn.", min=2)] = 4,
+    seed: Annotated[int, typer.Option(help="Of folds and training.", min=0)] = 42,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished fit, if there is one.")
+    ] = False,
+) -> None:
+    """Train an adapter for a router's routes; keep it if held-out queries are routed better."""
+    from semantic_router_lora.cli.output import print_table
+    from semantic_router_lora.fitting.fit import fit_adapter
+    from semantic_router_lora.fitting.router_file import RouterFile
+    from semantic_router_lora.fitting.routes import Queries, RouteSet, read_out_of_scope
+    from semantic_router_lora.fitting.routes import read_queries as read
+    from semantic_router_lora.training.run import Interrupted
+
+    known = Queries()
+    if queries:
+        routes = RouteSet.of(RouterFile.read(router).routes)
+        for path in queries:
+            known = known + read(path, routes)
+    try:
+        report = fit_adapter(
+            router,
+            output,
+            queries=known if queries else None,
+            out_of_scope=read_out_of_scope(out_of_scope).texts if out_of_scope else (),
+            validation=validation,
+            base=base,
+            adapter=adapter,
+            folds=folds,
+            seed=seed,
+            resume=resume,
+            progress=lambda text: typer.echo(text, err=True),
+        )
+    except Interrupted as stopped:
+        typer.echo(f"Stopped at {stopped}; go on with --resume", err=True)
+        raise typer.Exit(130) from None
+    for table in report.tables():
+        print_table(table)
+    typer.echo(report.verdict())
+    typer.echo(f"Report: {output / 'report.md'}")
+    if report.kept:
+        typer.echo(f"Adapter: {report.adapter}\nRouter: {report.router}")

@@ -1,0 +1,1 @@
+"""An adapter from a router's own routes, kept only if held-out queries are routed better."""

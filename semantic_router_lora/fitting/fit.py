@@ -1,0 +1,158 @@
+"""Fitting an adapter to a router's own routes, and saying honestly whether it helps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from semantic_router_lora.adapters.read import Adapter, read_adapter
+from semantic_router_lora.adapters.resolve import resolve_adapter
+from semantic_router_lora.base_models import DEFAULT_BASE, BaseModel, resolve_base
+from semantic_router_lora.errors import InputError, require
+from semantic_router_lora.fitting.folds import FOLDS
+from semantic_router_lora.fitting.report import FitReport
+from semantic_router_lora.fitting.router_file import RouterFile
+from semantic_router_lora.fitting.routes import Queries, RouteSet, read_queries
+from semantic_router_lora.fitting.scores import SCORINGS, Scoring
+from semantic_router_lora.reference import ModelReference
+from semantic_router_lora.training.run import EXTRA
+
+LabelledQueries: TypeAlias = "Queries | Path | str | Iterable[tuple[str, str | None]]"
+
+
+def fit_adapter(
+    routes: Path | str | Mapping[str, Sequence[str]] | Iterable[Any],
+    output: Path | str,
+    *,
+    queries: LabelledQueries | None = None,
+    out_of_scope: Iterable[str] = (),
+    validation: LabelledQueries | None = None,
+    base: str | None = None,
+    adapter: str | None = None,
+    folds: int = FOLDS,
+    seed: int = 42,
+    resume: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> FitReport:
+    """Train an adapter for routes, and keep it only if held-out queries are routed better.
+
+    Each utterance is held out once, while an adapter is trained on the others: how often the route
+    of held-out ones is found is compared with the same of the encoder that was started from. Is the
+    rise more than its 95 % interval, an adapter is trained on everything and written.
+
+    Args:
+        routes: a router file of any line of semantic-router, its ``Route`` objects, or utterances
+            by name.
+        output: folder to create: with ``report.md``, ``report.json`` and pictures of confusions;
+            and, if the adapter was kept, ``adapter`` and, for a router file, that file rewritten.
+        queries: (query, route name or None) that were asked, or a file of them, as `read_queries`
+            reads it: they are learned from and held out like utterances, but not put in the router.
+        out_of_scope: queries that no route is right for.
+        validation: queries to judge by in place of folds; they are not learned from.
+        base: base model; default: that of the router file's encoder, else all-MiniLM-L6-v2.
+        adapter: whose weights to start from; default: that of the router file's encoder, if it has
+            one.
+        folds: at least 2.
+        seed: of folds and training.
+        resume: go on with an unfinished fit of the same.
+        progress: called with what is being done.
+
+    Raises:
+        DataError: if routes, queries or the output cannot be used, or an unfinished fit is there.
+        InputError: if an option is out of range, or the adapter cannot be started from.
+        ModelReferenceError, BaseModelError, AdapterError: for base and adapter.
+        Interrupted: after Ctrl-C; what is done is kept.
+        MissingExtraError: without the extra ``train``.
+    """
+    for module in EXTRA:
+        require(module, "train")
+    started = time.monotonic()
+    if type(folds) is not int or folds < 2:
+        raise InputError(f"folds is {folds!r}, expected 2 or more")
+    file = RouterFile.read(Path(routes)) if isinstance(routes, (str, Path)) else None
+    found = RouteSet.of(file.routes if file else routes)  # type: ignore[arg-type]
+    asked = _queries(queries, found) + Queries.of([(text, None) for text in out_of_scope], found)
+    judged = _queries(validation, found)
+    model, start = _model(file, base, adapter)
+    from semantic_router_lora.fitting.job import FitJob
+    from semantic_router_lora.fitting.outcome import write_outcome
+    from semantic_router_lora.fitting.trainer import RouteTrainer, fit_recipe
+    from semantic_router_lora.training.checkpoints import UnfinishedRun
+    from semantic_router_lora.training.model import has_fast_bf16
+
+    target = Path(output).absolute()
+    recipe = fit_recipe(target.name, model.name, start, seed)
+    data = _digest(found, asked, judged)
+    unfinished = UnfinishedRun(
+        target,
+        {
+            "recipe": recipe.to_dict(),
+            "data": data,
+            "base": model.weights_sha256,
+            "adapter to start from": start.fingerprint if start else None,
+            "folds": folds,
+            "precision": "bf16" if has_fast_bf16() else "fp32",
+        },
+    )
+    unfinished.start(resume=resume)
+    trainer = RouteTrainer(recipe, model, start)
+    job = FitJob(found, asked, trainer, unfinished.checkpoints, seed=seed, progress=progress)
+    scorings = _scorings(file)
+    if len(judged):
+        before = trainer.encode(judged.texts)
+        progress("training on everything")
+        run = trainer.train(job.everything(), seed, unfinished.checkpoints / "trainer")
+        held_out = job.validate(judged, before)
+    else:
+        run = None
+        held_out = job.cross_validate(folds)
+    report = write_outcome(
+        job, held_out, scorings, file, unfinished, run, base=model, data=data, started=started
+    )
+    unfinished.finish()
+    return report
+
+
+def _queries(given: LabelledQueries | None, routes: RouteSet) -> Queries:
+    if given is None:
+        return Queries()
+    if isinstance(given, Queries):
+        return given
+    if isinstance(given, (str, Path)):
+        return read_queries(Path(given), routes)
+    return Queries.of(given, routes)
+
+
+def _model(
+    file: RouterFile | None, base: str | None, adapter: str | None
+) -> tuple[BaseModel, Adapter | None]:
+    """The base, and the adapter to start from."""
+    if file is not None and file.encoder is not None and base is None and adapter is None:
+        named = ModelReference.parse(file.encoder)
+        base, adapter = named.base, named.adapter
+    start = None
+    if adapter is not None:
+        location = resolve_adapter(adapter)
+        start = read_adapter(location.name, location.folder)
+        base = base or start.base_model
+    return resolve_base(base or DEFAULT_BASE), start
+
+
+def _scorings(file: RouterFile | None) -> tuple[Scoring, ...]:
+    """The router's own first; others only where the file can say them."""
+    own = file.scoring if file else Scoring()
+    if file is not None and not file.says_scoring:
+        return (own,)
+    return (own, *(scoring for scoring in SCORINGS if scoring != own))
+
+
+def _digest(routes: RouteSet, *queries: Queries) -> str:
+    content: list[Any] = [routes.names, routes.texts, routes.labels.tolist()]
+    content += [[part.texts, np.asarray(part.labels).tolist(), part.refused] for part in queries]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,0 +1,112 @@
+"""What held-out queries say: which scoring serves, and whether the adapter routes better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semantic_router_lora.fitting.routes import NONE
+from semantic_router_lora.fitting.scores import Neighbours, Scoring
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Queries that an encoder was not trained on, with what it finds for them.
+
+    Attributes:
+        texts: the queries.
+        labels: int (queries,), the right route of each, or `NONE`.
+        folds: int (queries,), the fold that each was held out in.
+        before: neighbours with the encoder to start from.
+        after: neighbours with the encoder that was trained without them.
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.intp]
+    folds: NDArray[np.intp]
+    before: Neighbours
+    after: Neighbours
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a router chose for held-out queries.
+
+    Attributes:
+        routes: int (queries,).
+        scores: float64 (queries,).
+        right: bool (queries,); False where no route is right.
+    """
+
+    routes: NDArray[np.intp]
+    scores: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+
+def choices(held_out: HeldOut, neighbours: Neighbours, scorings: Sequence[Scoring]) -> Choices:
+    """Choose with the scoring that is most often right on the queries of the other folds.
+
+    With one fold or one scoring, the first scoring is taken.
+    """
+    inside = held_out.labels != NONE
+    found = [scoring.choose(neighbours) for scoring in scorings]
+    right = np.array([(routes == held_out.labels) & inside for routes, _ in found])
+    routes, scores = found[0][0].copy(), found[0][1].copy()
+    folds = np.unique(held_out.folds)
+    for fold in folds if len(folds) > 1 else ():
+        here = held_out.folds == fold
+        best = int(right[:, ~here & inside].sum(axis=1).argmax())
+        routes[here], scores[here] = (part[here] for part in found[best])
+    return Choices(routes, scores, (routes == held_out.labels) & inside)
+
+
+def best_scoring(held_out: HeldOut, neighbours: Neighbours, scorings: Sequence[Scoring]) -> Scoring:
+    """The scoring that is most often right on all held-out queries, the first of equals."""
+    inside = held_out.labels != NONE
+    right = [
+        int(((scoring.choose(neighbours)[0] == held_out.labels) & inside).sum())
+        for scoring in scorings
+    ]
+    return scorings[int(np.argmax(right))]
+
+
+@dataclass(frozen=True)
+class Rise:
+    """How much more often the fitted router is right.
+
+    Attributes:
+        before: share of held-out queries with a route that were routed right.
+        after: the same of the fitted router.
+        low: lower end of the 95 % interval of the difference, by paired bootstrap over queries.
+        high: its upper end.
+        queries: how many queries there were.
+    """
+
+    before: float
+    after: float
+    low: float
+    high: float
+    queries: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the rise is more than its interval: zero lies below it."""
+        return self.low > 0
+
+
+def rise(before: Choices, after: Choices, labels: NDArray[np.intp], seed: int) -> Rise:
+    """Compare two choices on the queries that have a route."""
+    inside = labels != NONE
+    first, second = before.right[inside].astype(float), after.right[inside].astype(float)
+    rng = np.random.default_rng(seed)
+    difference = second - first
+    draws = rng.multinomial(
+        len(difference), np.full(len(difference), 1 / len(difference)), size=_RESAMPLES
+    )
+    low, high = np.quantile(draws @ difference / len(difference), [0.025, 0.975])
+    return Rise(float(first.mean()), float(second.mean()), float(low), float(high), len(difference))

@@ -1,0 +1,136 @@
+"""The folds of a fit, kept on disk as they are done, so that a stopped fit goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semantic_router_lora.fitting.folds import fold_of_queries, fold_of_utterances
+from semantic_router_lora.fitting.held_out import HeldOut
+from semantic_router_lora.fitting.routes import Queries, RouteSet
+from semantic_router_lora.fitting.rows import Material, material, name_as_words
+from semantic_router_lora.fitting.scores import Neighbours
+from semantic_router_lora.fitting.trainer import RouteTrainer
+
+
+class FitJob:
+    """What is fitted, on what, and what was held out of it.
+
+    Args:
+        routes: to be told apart.
+        queries: with labels, to learn from and to be held out.
+        trainer: trains and embeds.
+        folder: where finished folds are kept.
+        seed: of folds and rows.
+        progress: called with what is being done.
+    """
+
+    def __init__(
+        self,
+        routes: RouteSet,
+        queries: Queries,
+        trainer: RouteTrainer,
+        folder: Path,
+        *,
+        seed: int,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.routes, self.queries, self.trainer = routes, queries, trainer
+        self.folder, self.seed, self.progress = folder, seed, progress
+        texts = [*routes.texts, *queries.texts, *(text for text, _ in queries.refused)]
+        texts += [name_as_words(name) for name in routes.names]
+        progress(f"embedding {len(texts)} texts with what is started from")
+        unique = list(dict.fromkeys(texts))
+        self.before = dict(zip(unique, trainer.encode(unique), strict=True))
+
+    def everything(self) -> Material:
+        """All there is to learn from."""
+        every = np.arange(len(self.routes.texts))
+        return material(self.routes, every, self.queries, self.before)
+
+    def cross_validate(self, folds: int) -> HeldOut:
+        """Hold out each fold once, and train on the others.
+
+        Raises:
+            Interrupted: after Ctrl-C; finished folds are kept.
+        """
+        of_utterance = fold_of_utterances(self.routes, folds, self.seed)
+        of_query = fold_of_queries(self.queries, folds, self.seed)
+        parts = []
+        for fold in range(folds):
+            kept = np.flatnonzero(of_utterance != fold)
+            held = np.flatnonzero(of_utterance == fold)
+            asked = self.queries.take(np.flatnonzero(of_query == fold))
+            texts = (*(self.routes.texts[row] for row in held), *asked.texts)
+            labels = np.concatenate([self.routes.labels[held], asked.labels])
+            if not texts:
+                continue
+            path = self.folder / f"fold-{fold}.npz"
+            if not path.is_file():
+                self.progress(f"fold {fold + 1} of {folds}: {len(kept)} utterances to learn from")
+                learned = self.queries.take(np.flatnonzero(of_query != fold))
+                found = material(self.routes, kept, learned, self.before)
+                self.trainer.train(found, self.seed, self.folder / "trainer")
+                _write(path, self._neighbours(texts, kept))
+            parts.append((texts, labels, np.full(len(texts), fold), *_read(path)))
+        return HeldOut(
+            tuple(text for part in parts for text in part[0]),
+            np.concatenate([part[1] for part in parts]),
+            np.concatenate([part[2] for part in parts]),
+            _joined([part[3] for part in parts]),
+            _joined([part[4] for part in parts]),
+        )
+
+    def validate(self, validation: Queries, before: NDArray[np.float32]) -> HeldOut:
+        """Ask queries that were not learned from, of the model trained on everything.
+
+        Args:
+            validation: the queries.
+            before: their vectors with what was started from.
+        """
+        self.before |= dict(zip(validation.texts, before, strict=True))
+        old, new = self._neighbours(validation.texts, np.arange(len(self.routes.texts)))
+        fold = np.zeros(len(validation), np.intp)
+        return HeldOut(validation.texts, validation.labels, fold, old, new)
+
+    def _neighbours(
+        self, texts: tuple[str, ...], kept: NDArray[np.intp]
+    ) -> tuple[Neighbours, Neighbours]:
+        """Of some texts among the kept utterances, before and after."""
+        labels, utterances = self.routes.labels[kept], [self.routes.texts[row] for row in kept]
+        old = [np.array([self.before[text] for text in part]) for part in (texts, utterances)]
+        new = [self.trainer.encode(part) for part in (texts, utterances)]
+        return Neighbours.of(old[0], old[1], labels), Neighbours.of(new[0], new[1], labels)
+
+
+def _write(path: Path, found: tuple[Neighbours, Neighbours]) -> None:
+    before, after = found
+    unfinished = path.with_suffix(".part.npz")
+    np.savez(
+        unfinished,
+        before=before.similarities,
+        before_labels=before.labels,
+        after=after.similarities,
+        after_labels=after.labels,
+    )
+    unfinished.replace(path)
+
+
+def _read(path: Path) -> tuple[Neighbours, Neighbours]:
+    with np.load(path) as kept:
+        return (
+            Neighbours(kept["before"], kept["before_labels"]),
+            Neighbours(kept["after"], kept["after_labels"]),
+        )
+
+
+def _joined(parts: list[Neighbours]) -> Neighbours:
+    """Folds can differ by an utterance: as many neighbours as all have."""
+    k = min(part.labels.shape[1] for part in parts)
+    return Neighbours(
+        np.concatenate([part.similarities[:, :k] for part in parts]),
+        np.concatenate([part.labels[:, :k] for part in parts]),
+    )

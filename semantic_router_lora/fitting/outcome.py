@@ -1,0 +1,173 @@
+"""From what was held out to what is written: the report and, if it helps, adapter and router."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from semantic_router_lora.base_models import BaseModel
+from semantic_router_lora.fitting.general import general_precision
+from semantic_router_lora.fitting.held_out import (
+    Choices,
+    HeldOut,
+    best_scoring,
+    choices,
+    rise,
+)
+from semantic_router_lora.fitting.job import FitJob
+from semantic_router_lora.fitting.plots import plot_confusion
+from semantic_router_lora.fitting.report import FitReport, changed_choices
+from semantic_router_lora.fitting.router_file import RouterFile, write_router
+from semantic_router_lora.fitting.routes import NONE
+from semantic_router_lora.fitting.rows import training_rows
+from semantic_router_lora.fitting.scores import Scoring
+from semantic_router_lora.fitting.thresholds import (
+    calibration_error,
+    fit_thresholds,
+    out_of_scope_auroc,
+)
+from semantic_router_lora.training.checkpoints import UnfinishedRun
+
+if TYPE_CHECKING:
+    from semantic_router_lora.training.trainer import AdapterTrainer
+
+ADAPTER = "adapter"
+
+
+def write_outcome(
+    job: FitJob,
+    held_out: HeldOut,
+    scorings: Sequence[Scoring],
+    file: RouterFile | None,
+    unfinished: UnfinishedRun,
+    run: AdapterTrainer | None,
+    *,
+    base: BaseModel,
+    data: str,
+    started: float,
+) -> FitReport:
+    """Decide, and write all files of a fit into its unfinished folder.
+
+    Args:
+        job: the fit.
+        held_out: what it is judged by.
+        scorings: that the router may have, its own first.
+        file: the router file; None if there was none.
+        unfinished: where to write.
+        run: the training on everything, if it was done.
+        base: what was adapted.
+        data: SHA-256 of routes and queries.
+        started: on the monotonic clock.
+    """
+    labels = held_out.labels
+    before = choices(held_out, held_out.before, scorings)
+    after = choices(held_out, held_out.after, scorings)
+    as_it_is = choices(held_out, held_out.before, scorings[:1])
+    scoring = best_scoring(held_out, held_out.after, scorings)
+    final = choices(held_out, held_out.after, [scoring])  # what the thresholds are for
+    thresholds = fit_thresholds(final, labels)
+    difference = rise(before, after, labels, job.seed)
+    auroc = tuple(out_of_scope_auroc(found.scores, labels) for found in (before, after))
+    general: Any = None
+    folder = unfinished.folder
+    if difference.holds:
+        if run is None:
+            job.progress("training on everything")
+            run = job.trainer.train(job.everything(), job.seed, unfinished.checkpoints / "trainer")
+        job.progress("proving the adapter, and what it costs elsewhere")
+        _write_adapter(job, run, base, folder, data, held_out)
+        texts_after = general_precision(job.trainer.encode, job.seed)
+        job.trainer.reset()
+        general = (general_precision(job.trainer.encode, job.seed), texts_after)
+    adapter = unfinished.output / ADAPTER if difference.holds else None
+    router = unfinished.output / file.path.name if adapter and file else None
+    report = FitReport(
+        kept=difference.holds,
+        adapter=str(adapter) if adapter else None,
+        router=str(router) if router else None,
+        rise=difference,
+        as_it_is=_accuracy(as_it_is, held_out),
+        scoring_before=best_scoring(held_out, held_out.before, scorings),
+        scoring=scoring,
+        folds=len(np.unique(held_out.folds)),
+        routes=job.routes.names,
+        thresholds=thresholds,
+        calibration_error=(
+            calibration_error(np.clip(final.scores, 0, 1), final.right),
+            _cross_fitted_error(final, held_out),
+        ),
+        auroc=None if None in auroc else auroc,  # type: ignore[arg-type]
+        general=general,
+        seconds=round(time.monotonic() - started, 1),
+        **changed_choices(held_out, before, after),
+    )
+    if router and file:
+        content = file.fitted(f"{base.name}+lora:{adapter}", scoring, thresholds, job.routes.names)
+        write_router(content, folder / router.name)
+    _write_report(report, folder)
+    shutil.rmtree(unfinished.checkpoints, ignore_errors=True)
+    return report
+
+
+def _write_adapter(
+    job: FitJob,
+    run: AdapterTrainer,
+    base: BaseModel,
+    folder: Path,
+    data: str,
+    held_out: HeldOut,
+) -> None:
+    from semantic_router_lora.training.run import training_info, write_adapter
+
+    target = folder / ADAPTER
+    shutil.rmtree(target, ignore_errors=True)  # of a fit that was stopped here
+    target.mkdir()
+    rows, _ = training_rows(job.everything(), job.seed)
+    recipe = job.trainer.recipe
+    info = training_info(
+        recipe, base, rows, {"routes and queries": data}, run, run.run_callback.seconds
+    )
+    info |= {
+        "best_step": run.state.global_step,
+        "fit": {
+            "routes": len(job.routes.names),
+            "utterances": len(job.routes.texts),
+            "queries": len(job.queries),
+            "held_out": len(held_out.texts),
+        },
+    }
+    write_adapter(base, job.trainer.model, run, target, info)
+
+
+def _cross_fitted_error(final: Choices, held_out: HeldOut) -> float | None:
+    """Of probabilities that were fitted without the fold; a lone fold is cut in two."""
+    folds = held_out.folds
+    if len(np.unique(folds)) == 1:
+        folds = np.arange(len(folds)) % 2
+    probabilities = np.zeros(len(folds))
+    for fold in np.unique(folds):
+        rest, here = folds != fold, folds == fold
+        part = Choices(final.routes[rest], final.scores[rest], final.right[rest])
+        fitted = fit_thresholds(part, held_out.labels[rest]).calibration
+        if fitted is None:
+            return None
+        probabilities[here] = fitted(final.scores[here])
+    return calibration_error(probabilities, final.right)
+
+
+def _accuracy(found: Choices, held_out: HeldOut) -> float:
+    return float(found.right[held_out.labels != NONE].mean())
+
+
+def _write_report(report: FitReport, folder: Path) -> None:
+    content = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
+    (folder / "report.json").write_text(content + "\n", encoding="utf-8")
+    parts = ["# Fit", report.verdict() + ".", *(table.to_markdown() for table in report.tables())]
+    (folder / "report.md").write_text("\n\n".join(parts), encoding="utf-8")
+    plot_confusion(report, folder / "confusion.png")

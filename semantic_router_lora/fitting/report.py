@@ -1,0 +1,200 @@
+"""What a fit found, as numbers, Markdown and JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semantic_router_lora.benchmark.measure import Figure
+from semantic_router_lora.fitting.held_out import Choices, HeldOut, Rise
+from semantic_router_lora.fitting.routes import NONE
+from semantic_router_lora.fitting.scores import Scoring
+from semantic_router_lora.fitting.thresholds import Thresholds
+from semantic_router_lora.tables import Table
+
+_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """The outcome of `fit_adapter`.
+
+    Attributes:
+        kept: whether held-out queries are routed better by more than the interval; if not, no
+            adapter was written.
+        adapter: folder of the adapter; None if it was not kept.
+        router: the router file that uses it; None without one to rewrite.
+        rise: accuracy before and after, each with the scoring that served it best.
+        as_it_is: accuracy of the router as it is, on the same queries.
+        scoring_before: the scoring that serves best without the adapter.
+        scoring: the one that serves best with it.
+        folds: how many there were; 1 for a validation set.
+        routes: names of the routes.
+        texts: the held-out queries.
+        labels: number of the right route of each, or -1.
+        before: number of the route that was chosen for each, without the adapter.
+        after: the same with it.
+        thresholds: for the fitted router.
+        calibration_error: of the raw score and of the calibrated probability, taken for how likely
+            a choice is right; None if it could not be calibrated.
+        auroc: how well scores part queries with a route from those without, before and after;
+            None without such queries.
+        general: average precision on the bundled general suite before and after.
+        seconds: how long it took.
+    """
+
+    kept: bool
+    adapter: str | None
+    router: str | None
+    rise: Rise
+    as_it_is: float
+    scoring_before: Scoring
+    scoring: Scoring
+    folds: int
+    routes: tuple[str, ...]
+    texts: tuple[str, ...]
+    labels: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    thresholds: Thresholds
+    calibration_error: tuple[float, float | None]
+    auroc: tuple[float, float] | None
+    general: tuple[Figure, Figure] | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values; routes by name, None where no route is right."""
+        content = asdict(self)
+        for key in ("labels", "before", "after"):
+            content[key] = [self._name(number) for number in content[key]]
+        by_route = self.thresholds.by_route.items()
+        content["thresholds"]["by_route"] = {self.routes[n]: value for n, value in by_route}
+        content["confused"] = [
+            {"route": right, "chosen": chosen, "before": before, "after": after}
+            for right, chosen, before, after in self.confused()
+        ]
+        return content
+
+    def confused(self) -> list[tuple[str, str, int, int]]:
+        """(right route, chosen one, how often before, after) of wrong choices, most often first."""
+        counts = [
+            Counter(
+                (label, chosen)
+                for label, chosen in zip(self.labels, found, strict=True)
+                if label not in (chosen, NONE)
+            )
+            for found in (self.before, self.after)
+        ]
+        pairs = sorted(
+            set(counts[0]) | set(counts[1]),
+            key=lambda pair: (-counts[0][pair] - counts[1][pair], pair),
+        )
+        return [
+            (
+                self.routes[label],
+                self.routes[chosen],
+                counts[0][label, chosen],
+                counts[1][label, chosen],
+            )
+            for label, chosen in pairs
+        ]
+
+    def tables(self) -> list[Table]:
+        """The figures, the confusions and the queries that changed."""
+        rise, (error, calibrated) = self.rise, self.calibration_error
+        rows: list[tuple[str, ...]] = [
+            ("accuracy, the router as it is", f"{self.as_it_is:.3f}", ""),
+            (
+                f"accuracy, best scoring ({_words(self.scoring_before)}; {_words(self.scoring)})",
+                f"{rise.before:.3f}",
+                f"{rise.after:.3f}",
+            ),
+            (
+                "difference, 95 % interval",
+                "",
+                f"{rise.after - rise.before:+.3f} [{rise.low:+.3f}, {rise.high:+.3f}]",
+            ),
+        ]
+        if self.auroc is not None:
+            rows.append(("out of scope, AUROC", *(f"{value:.3f}" for value in self.auroc)))
+        shown = "–" if calibrated is None else f"{calibrated:.3f}"
+        rows.append(("calibration error: raw score; calibrated", f"{error:.3f}", shown))
+        if self.general is not None:
+            rows.append(("general suite, average precision", *map(_figure, self.general)))
+        changed = self.changed()
+        tables = [
+            Table(
+                f"{rise.queries} held-out queries with a route, {len(self.routes)} routes",
+                ("", "before", "after"),
+                rows,
+            )
+        ]
+        if confused := self.confused():
+            tables.append(
+                Table(
+                    f"Confusions, the {min(_SHOWN, len(confused))} most frequent",
+                    ("right route", "chosen", "before", "after"),
+                    [(a, b, str(c), str(d)) for a, b, c, d in confused[:_SHOWN]],
+                )
+            )
+        if changed:
+            tables.append(
+                Table(
+                    f"Queries that changed, {min(_SHOWN, len(changed))} of {len(changed)}",
+                    ("query", "right route", "before", "after"),
+                    changed[:_SHOWN],
+                )
+            )
+        return tables
+
+    def changed(self) -> list[tuple[str, ...]]:
+        """(query, right route, before, after) of queries whose choice became right or wrong."""
+        return [
+            (text, self.routes[label], self.routes[before], self.routes[after])
+            for text, label, before, after in zip(
+                self.texts, self.labels, self.before, self.after, strict=True
+            )
+            if label != NONE and (before == label) != (after == label)
+        ]
+
+    def verdict(self) -> str:
+        """One sentence: whether the adapter was kept, and why."""
+        rise = self.rise
+        figures = (
+            f"{rise.after:.3f} of {rise.queries} held-out queries are routed right, "
+            f"{rise.before:.3f} without it ({rise.after - rise.before:+.3f}, 95 % interval "
+            f"{rise.low:+.3f} to {rise.high:+.3f})"
+        )
+        if self.kept:
+            return f"Kept: with the adapter {figures}"
+        return f"Not kept, because it may be chance: with the adapter {figures}"
+
+    def _name(self, number: int) -> str | None:
+        return None if number == NONE else self.routes[number]
+
+
+def numbers(values: NDArray[np.intp]) -> tuple[int, ...]:
+    """As plain integers."""
+    return tuple(int(value) for value in values)
+
+
+def changed_choices(held_out: HeldOut, before: Choices, after: Choices) -> dict[str, Any]:
+    """The fields of a report that go by query."""
+    return {
+        "texts": held_out.texts,
+        "labels": numbers(held_out.labels),
+        "before": numbers(before.routes),
+        "after": numbers(after.routes),
+    }
+
+
+def _words(scoring: Scoring) -> str:
+    return f"{scoring.aggregation} of {scoring.top_k}"
+
+
+def _figure(figure: Figure) -> str:
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"

@@ -1,0 +1,126 @@
+"""A router file of any line: its routes, how it scores, and how it is written anew."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semantic_router_lora.errors import DataError
+from semantic_router_lora.fitting.scores import AGGREGATIONS, MOST_NEIGHBOURS, Scoring
+from semantic_router_lora.fitting.thresholds import Thresholds
+from semantic_router_lora.mining.routes import load_file, read_routes
+from semantic_router_lora.registration import ENCODER_TYPE
+
+_STOCK = "huggingface"  # semantic-router's type of an encoder from the Hub
+
+
+@dataclass(frozen=True)
+class RouterFile:
+    """A router file as it was read.
+
+    Attributes:
+        path: where it lies.
+        content: all of it.
+        routes: utterances by route.
+        scoring: how the router scores; the defaults where the file cannot say.
+        says_scoring: whether files of its line hold that: those of 1.x do.
+        encoder: name of the encoder's model if it comes from the Hub or is ours, else None.
+    """
+
+    path: Path
+    content: dict[str, Any]
+    routes: dict[str, list[object]]
+    scoring: Scoring
+    says_scoring: bool
+    encoder: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> RouterFile:
+        """Read a file.
+
+        Raises:
+            DataError: if it cannot be read, holds no routes, or holds another kind of router than
+                one that compares queries with utterances by one dense encoder.
+        """
+        routes = read_routes(path)
+        content = load_file(path)
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: holds routes only, no router: pass them to fit_adapter")
+        kind = content.get("router_type")
+        if "routers" in content or kind not in (None, "indexed"):
+            raise DataError(
+                f"{path}: is a router of type {kind!r}; fit the indexed routers in it one by one"
+            )
+        if content.get("sparse_encoder"):
+            raise DataError(
+                f"{path}: mixes in scores of a sparse encoder, which held-out figures would leave "
+                f"out; fit the router without it"
+            )
+        scoring = Scoring(content.get("top_k") or 5, content.get("aggregation") or "mean")
+        if (
+            type(scoring.top_k) is not int
+            or not 0 < scoring.top_k <= MOST_NEIGHBOURS
+            or scoring.aggregation not in AGGREGATIONS
+        ):
+            raise DataError(
+                f"{path}: top_k {scoring.top_k!r} with aggregation {scoring.aggregation!r}; "
+                f"expected 1 to {MOST_NEIGHBOURS} with one of {', '.join(AGGREGATIONS)}"
+            )
+        return cls(path, content, routes, scoring, kind == "indexed", _encoder_of(content))
+
+    def fitted(
+        self, reference: str, scoring: Scoring, thresholds: Thresholds, names: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """The content with another encoder, and thresholds to go with it.
+
+        Args:
+            reference: ``<base>+lora:<adapter>``.
+            scoring: how it is to score; only 1.x keeps it.
+            thresholds: for it.
+            names: of the routes that the thresholds know by number.
+        """
+        content = copy.deepcopy(self.content)
+        if not self.says_scoring:
+            content["encoder_type"], content["encoder_name"] = ENCODER_TYPE, reference
+            by_name = {names[number]: value for number, value in thresholds.by_route.items()}
+            for route in content["routes"]:
+                route["score_threshold"] = by_name.get(route["name"], thresholds.score)
+            return content
+        content["encoder"] = {"type": ENCODER_TYPE, "name": reference}
+        content["top_k"], content["aggregation"] = scoring.top_k, scoring.aggregation
+        for route in content["routes"]:
+            route.pop("confidence_threshold", None)  # was meant for other scores
+        calibration = thresholds.calibration
+        if calibration is None:
+            content["calibrator"] = None
+            content["confidence_threshold"] = thresholds.score
+        else:
+            parameters = {"a": [calibration.a], "b": [calibration.b]}
+            content["calibrator"] = {"method": "platt", "params": parameters}
+            content["confidence_threshold"] = thresholds.probability
+        return content
+
+
+def write_router(content: dict[str, Any], path: Path) -> None:
+    """Write a router file, JSON or YAML by the path's ending."""
+    import yaml
+
+    if path.suffix == ".json":
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _encoder_of(content: dict[str, Any]) -> str | None:
+    encoder = content.get("encoder")
+    if isinstance(encoder, dict):
+        kind, name = encoder.get("type"), encoder.get("name")
+    else:
+        kind, name = content.get("encoder_type"), content.get("encoder_name")
+    if kind in (_STOCK, ENCODER_TYPE) and isinstance(name, str) and name:
+        return name
+    return None
