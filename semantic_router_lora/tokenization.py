@@ -32,8 +32,9 @@ class TextTokenizer:
 
     @property
     def highest_id(self) -> int:
-        """The largest token id, added tokens included."""
-        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+        """The largest token id: of the vocabulary, of added tokens, of what frames each text."""
+        known = self._tokenizer.get_vocab(with_added_tokens=True).values()
+        return max([*known, *self([""])[0]], default=0)
 
     def serialized(self) -> str:
         """The tokenizer's whole definition as JSON."""
@@ -93,10 +94,15 @@ def load_tokenizer(
             # a copy: settings of ours stay ours
             own = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
             max_length = max_length or loaded.model_max_length
-    except Exception as error:  # a foreign file may provoke anything here
+        length = min(max_length or positions, positions)
+        made = TextTokenizer(own, max_length=length, lower_case=lower_case)
+        made(["a text"])
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # a foreign file may provoke anything here, and panics of the Rust library are no Exception
+    except BaseException as error:
         raise BaseModelError(f"{path} holds no fast tokenizer: {error}") from error
-    length = min(max_length or positions, positions)
-    return TextTokenizer(own, max_length=length, lower_case=lower_case)
+    return made
 
 
 def check_texts(texts: object) -> list[str]:

@@ -335,3 +335,21 @@ def test_the_bases_own_pooling(base_folder, tmp_path, pooling):
     model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
     expected = model.encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(Embedder(str(folder)).encode(TEXTS), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [99_999_999], "tokens": ["[CLS]"]}}},
+        {"single": [{"SpecialToken": {"id": "[NOPE]", "type_id": 0}}]},  # a panic of the library
+    ],
+    ids=["number beyond the embedding", "unknown token"],
+)
+def test_a_tokenizer_that_cannot_work_is_refused(copied, base_folder, frame):
+    content = json.loads((base_folder / layout.TOKENIZER).read_text(encoding="utf-8"))
+    own = content["post_processor"]
+    for key, value in frame.items():
+        own[key] = {**own[key], **value} if isinstance(value, dict) else value
+    (copied / layout.TOKENIZER).write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(AdapterError):
+        Embedder(adapter=str(copied))
