@@ -7,7 +7,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from semantic_router_lora.adapting import (
     updates_for,
 )
 from semantic_router_lora.base_models import BaseModel, resolve_base
-from semantic_router_lora.building import ENGINES, EngineName, build, tokenizer_for
+from semantic_router_lora.building import EngineName, build, tokenizer_for
 from semantic_router_lora.coalescing import Coalescer
 from semantic_router_lora.devices import HostCpu, torch_device
 from semantic_router_lora.engines.workers import Workers
@@ -30,7 +30,8 @@ from semantic_router_lora.errors import (
     InputError,
     ModelReferenceError,
 )
-from semantic_router_lora.export.folder import ExportedModel, is_exported, read_exported
+from semantic_router_lora.export.folder import is_exported, read_exported
+from semantic_router_lora.options import DType, check_exported, check_options
 from semantic_router_lora.reference import ModelReference
 from semantic_router_lora.tokenization import check_texts
 from semantic_router_lora.vector_cache import VectorCache
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from semantic_router_lora.tokenization import TextTokenizer
 
 logger = logging.getLogger(__name__)
-
-DType = Literal["auto", "float32", "bfloat16", "float16"]
-DTYPES: tuple[DType, ...] = ("auto", "float32", "bfloat16", "float16")
 
 # Tokens of one forward pass: few enough for the cache of one core, or enough to keep a GPU busy.
 _MOST_TOKENS = {"packed": 1024, "onnx": 256, "transformers": 4096}
@@ -111,15 +109,13 @@ class Embedder:
     ) -> None:
         if base is None and adapter is None:
             raise ModelReferenceError("name a base model, an adapter, or both")
-        if dtype not in DTYPES:
-            raise InputError(f"dtype is {dtype!r}, expected one of {', '.join(DTYPES)}")
-        if engine not in ENGINES:
-            raise InputError(f"engine is {engine!r}, expected one of {', '.join(ENGINES)}")
-        for name, count in (("threads", threads), ("max_batch_tokens", max_batch_tokens)):
-            if count is not None and (type(count) is not int or count < 1):
-                raise InputError(f"{name} is {count!r}, expected an integer of at least 1")
-        if type(cache_size) is not int or cache_size < 0:
-            raise InputError(f"cache_size is {cache_size!r}, expected an integer of at least 0")
+        check_options(
+            dtype,
+            engine,
+            threads=threads,
+            max_batch_tokens=max_batch_tokens,
+            cache_size=cache_size,
+        )
         self._base: BaseModel
         self._adapter: Adapter | None
         self.device: torch.device | HostCpu
@@ -129,7 +125,7 @@ class Embedder:
         self.engine: EngineName
         exported = read_exported(base) if base is not None and is_exported(base) else None
         if exported is not None:
-            _check_exported(exported, adapter, device, dtype, engine)
+            check_exported(exported, adapter, device, dtype, engine)
             self._base, self._adapter = exported.base, None
             self.device = HostCpu()
             self._workers = Workers(threads, uses_torch=False)
@@ -374,27 +370,6 @@ def _rebuild(reference: str, options: dict[str, Any], fingerprint: str) -> Embed
             f"fingerprint {embedder.fingerprint}, expected {fingerprint}"
         )
     return embedder
-
-
-def _check_exported(
-    exported: ExportedModel, adapter: str | None, device: str, dtype: str, engine: str
-) -> None:
-    """Refuse options that an exported folder would not follow."""
-    if adapter is not None:
-        raise InputError(
-            f"{exported.name} is an exported folder, whose adapter is merged: leave adapter="
-            f"{adapter!r} out, or export it"
-        )
-    for name, value, possible in (
-        ("device", device or "auto", ("auto", "cpu")),
-        ("dtype", dtype, ("auto", "float32")),
-        ("engine", engine, ("auto", "onnx")),
-    ):
-        if value not in possible:
-            raise InputError(
-                f"{name} is {value!r}, but {exported.name} is an exported folder of type "
-                f"{exported.info.dtype}, which runs on the CPU by engine 'onnx'"
-            )
 
 
 def _progress(total: int, shown: bool) -> contextlib.AbstractContextManager[Any]:

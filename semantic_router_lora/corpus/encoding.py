@@ -19,7 +19,7 @@ from semantic_router_lora.corpus.worker import Encoder, load_embedder
 from semantic_router_lora.errors import DataError, InputError
 
 if TYPE_CHECKING:
-    from semantic_router_lora.embedder import DType
+    from semantic_router_lora.options import DType
 
 _LOCK = ".lock"
 
