@@ -39,7 +39,7 @@ def expected(texts):
 
 
 def test_requests_that_wait_together_make_one_batch():
-    model = Slow()
+    model = Slow(0.5)  # longer than it takes to make the requests on a busy machine
     coalescer = Coalescer(model)
     requests = [[f"text {n}"] * (n % 3) + [f"other {n}"] for n in range(64)]
 

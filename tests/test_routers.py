@@ -239,6 +239,7 @@ def test_public_names():
         "Embedder",
         "LoRAHuggingFaceEncoder",
         "SemanticRouterLoraError",
+        "fit_adapter",
         "load_router",
         "register",
         "unregister",
