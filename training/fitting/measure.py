@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -68,6 +69,22 @@ def logistic_regression(routes: dict[str, Texts], texts: Texts, names: Texts) ->
     return float(search.score(embedder.encode(texts), names))
 
 
+def cpu_seconds() -> float:
+    """Of this process and of those that it waited for."""
+    return sum(os.times()[:4])
+
+
+def latency(fitted: Any, bundled: Any, texts: Texts) -> float:
+    """Median time of a single query with the fitted encoder, as a multiple of the bundled one's."""
+    times: dict[int, list[float]] = {0: [], 1: []}
+    for text in texts:
+        for number, encoder in enumerate((fitted, bundled)):
+            start = time.perf_counter()
+            encoder([text])
+            times[number].append(time.perf_counter() - start)
+    return float(np.median(times[0]) / np.median(times[1]))
+
+
 def setfit(python: str, routes: dict[str, Texts], texts: Texts, names: Texts, seed: int) -> Any:
     """Accuracy and seconds of SetFit on the same base, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
@@ -104,9 +121,10 @@ def measure(rows: list[dict[str, str]], shots: int, seed: int) -> dict[str, Any]
         file.write_text(
             yaml.safe_dump({"router_type": "indexed", "encoder": encoder, "routes": listed})
         )
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), cpu_seconds()
         report = fit_adapter(file, Path(folder) / "fitted", seed=seed)
         found["fit_seconds"] = round(time.perf_counter() - start, 1)
+        found["fit_cpu_seconds"] = round(cpu_seconds() - cpu, 1)
         found |= {
             "kept": report.kept,
             "held_out": [report.rise.before, report.rise.after, report.rise.low, report.rise.high],
@@ -118,6 +136,7 @@ def measure(rows: list[dict[str, str]], shots: int, seed: int) -> dict[str, Any]
             found["router_fitted"] = through(load_router(report.router), texts, names)
             encoder_ = LoRAHuggingFaceEncoder(adapter=report.adapter)
             found["router_fitted_default"] = through(stock(encoder_, routes), texts, names)
+            found["latency"] = latency(encoder_, LoRAHuggingFaceEncoder(), texts[:200])
         else:  # the router stays as it was
             found["router_fitted"] = found["router_fitted_default"] = found["router_base"]
     return found
@@ -133,36 +152,51 @@ def main() -> None:
     parser.add_argument("--setfit", help="interpreter of an environment with setfit")
     parser.add_argument("--setfit-shots", type=int, nargs="+", default=[10])
     parser.add_argument("--setfit-seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--untimed", action="store_true", help="when other work runs beside it")
     asked = parser.parse_args()
     rows = [json.loads(line) for line in asked.data.read_text(encoding="utf-8").splitlines()]
-    results: dict[str, Any] = {"kind": "fit", "rows": []}
-    if asked.output.is_file():
-        results = json.loads(asked.output.read_text())
-    results["command"] = (
-        "python training/fitting/measure.py banking77.jsonl "
-        "--output docs/results/fit-banking77.json --setfit PYTHON"
-    )
-    results["environment"] = environment("cpu")
     for shots in asked.shots:
         for seed in asked.seeds:
-            key = {"shots": shots, "seed": seed}
-            row = next((r for r in results["rows"] if key.items() <= r.items()), None)
+            row = next((r for r in kept(asked.output)["rows"] if at(r) == (shots, seed)), None)
             if row is None:
                 row = measure(rows, shots, seed)
-                results["rows"].append(row)
-            if (
-                asked.setfit
-                and "setfit" not in row
-                and shots in asked.setfit_shots
-                and seed in asked.setfit_seeds
-            ):
+                if asked.untimed:
+                    row["fit_seconds"] = row["latency"] = None
+                keep(asked.output, row)
+            wanted = shots in asked.setfit_shots and seed in asked.setfit_seeds
+            if asked.setfit and wanted and "setfit" not in row:
                 tested = [r for r in rows if r["split"] == "test"]
                 texts, names = [r["text"] for r in tested], [r["intent"] for r in tested]
                 found = setfit(asked.setfit, draw(rows, shots, seed), texts, names, seed)
-                row |= {"setfit": found["accuracy"], "setfit_seconds": found["seconds"]}
-                results["setfit"] = {"versions": found["versions"], "settings": found["settings"]}
-            asked.output.write_text(json.dumps(results, indent=1) + "\n")
+                row |= {"setfit": found["accuracy"], "setfit_cpu_seconds": found["cpu_seconds"]}
+                row["setfit_seconds"] = None if asked.untimed else found["seconds"]
+                row["setfit_run"] = {"versions": found["versions"], "settings": found["settings"]}
+                keep(asked.output, row)
             print(json.dumps(row), file=sys.stderr, flush=True)
+
+
+def at(row: dict[str, Any]) -> tuple[int, int]:
+    """What a row was measured of."""
+    return row["shots"], row["seed"]
+
+
+def kept(output: Path) -> dict[str, Any]:
+    """The results so far."""
+    content: dict[str, Any] = json.loads(output.read_text()) if output.is_file() else {"rows": []}
+    return content
+
+
+def keep(output: Path, row: dict[str, Any]) -> None:
+    """Write a row beside those that are there, which another process may have written."""
+    rows = [other for other in kept(output)["rows"] if at(other) != at(row)]
+    results = {
+        "kind": "fit",
+        "command": "python training/fitting/measure.py banking77.jsonl "
+        "--output docs/results/fit-banking77.json --setfit PYTHON",
+        "environment": environment("cpu"),
+        "rows": sorted([*rows, row], key=at),
+    }
+    output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
