@@ -133,9 +133,82 @@ def outcomes(content: dict[str, Any]) -> str:
     return Table("Queries", ("Outcome", "Queries", "What"), table).to_markdown()
 
 
+def fit_example(content: dict[str, Any]) -> str:
+    """The routers of docs/examples/fit/evaluate.py."""
+    rows = []
+    for name, found in content["routers"].items():
+        low, high = found["interval"]
+        changed = f" ({found['difference']:+.3f} [{low:+.3f}, {high:+.3f}])" if rows else ""
+        threshold = found["threshold"]
+        kept = [f"{found[k]:.3f}" for k in ("right_with_threshold", "wrong_with_threshold")]
+        rows.append(
+            (
+                f"{name} ({found['aggregation']} of {found['top_k']})",
+                f"{found['accuracy']:.3f}{changed}",
+                f"{found['auroc_out_of_scope']:.3f}",
+                "none" if threshold is None else f"{threshold:.3f}",
+                *kept,
+                f"{found['refused_out_of_scope']:.3f}",
+            )
+        )
+    queries = content["queries"]
+    title = f"{queries['with_route']} queries with a route, {queries['out_of_scope']} without"
+    heads = ("Router", "Accuracy", "AUROC, out of scope", "Threshold in the file")
+    with_it = ("With it: right", "wrong", "out of scope refused")
+    return Table(title, heads + with_it, rows).to_markdown()
+
+
+def fit_changed(content: dict[str, Any]) -> str:
+    """Test queries whose route became right or wrong, one in three of each."""
+    shown = [
+        (row["query"], row["route"], row["before"], row["after"])
+        for right in (True, False)
+        for row in [r for r in content["changed"] if (r["after"] == r["route"]) == right][::3]
+    ]
+    became = sum(row["after"] == row["route"] for row in content["changed"])
+    title = f"Every third of {became} that became right and of {len(content['changed']) - became}"
+    heads = ("Test query", "Right route", "Before", "After")
+    return Table(f"{title} that became wrong", heads, shown).to_markdown()
+
+
+def fit(content: dict[str, Any]) -> str:
+    """Accuracies by utterances per route; means over seeds, with the least and the most."""
+    columns = {
+        "router_base": "Router on the base",
+        "router_base_max": "the same, nearest utterance",
+        "router_multi": "Router on the multi-domain adapter",
+        "router_fitted": "Router, fitted",
+        "logistic_regression": "Logistic regression",
+        "setfit": "SetFit",
+        "fit_seconds": "Fit, seconds",
+        "setfit_seconds": "SetFit, seconds",
+    }
+    rows = []
+    for shots in sorted({row["shots"] for row in content["rows"]}):
+        here = [row for row in content["rows"] if row["shots"] == shots]
+        cells = []
+        for key in columns:
+            values = [row[key] for row in here if row.get(key) is not None]
+            mean = sum(values) / len(values) if values else 0.0
+            if not values:
+                cells.append("–")
+            elif key.endswith("seconds"):
+                cells.append(f"{mean:.0f}")
+            elif len(values) == 1:
+                cells.append(f"{mean:.3f}" + (" (one seed)" if len(here) > 1 else ""))
+            else:
+                cells.append(f"{mean:.3f} ({min(values):.3f}–{max(values):.3f})")
+        rows.append((str(shots), f"{sum(row['kept'] for row in here)} of {len(here)}", *cells))
+    heads = ("Utterances per route", "Kept", *columns.values())
+    return Table("Test accuracy: mean over seeds (least–most)", heads, rows).to_markdown()
+
+
 # Views of files that are not results of the benchmark.
 OTHER_VIEWS: dict[str, Callable[[dict[str, Any]], str]] = {
     "ablation": ablation,
+    "changed": fit_changed,
+    "example": fit_example,
+    "fit": fit,
     "mining": mining,
     "outcomes": outcomes,
     "rate": rate,

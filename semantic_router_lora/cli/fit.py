@@ -31,30 +31,26 @@ def fit(
         Optional[str],  # noqa: UP045
         typer.Option(help="Adapter to start from. Default: that of the file's encoder."),
     ] = None,
-    folds: Annotated[int, typer.Option(help="Parts that are held out in turn.", min=2)] = 4,
+    folds: Annotated[int, typer.Option(help="Parts that are held out in turn.", min=2)] = 3,
     seed: Annotated[int, typer.Option(help="Of folds and training.", min=0)] = 42,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an unfinished fit, if there is one.")
     ] = False,
+    license: Annotated[
+        str, typer.Option(help="Of the adapter, as the Hub names it; other: unpublished.")
+    ] = "other",
 ) -> None:
     """Train an adapter for a router's routes; keep it if held-out queries are routed better."""
     from semantic_router_lora.cli.output import print_table
     from semantic_router_lora.fitting.fit import fit_adapter
-    from semantic_router_lora.fitting.router_file import RouterFile
-    from semantic_router_lora.fitting.routes import Queries, RouteSet, read_out_of_scope
-    from semantic_router_lora.fitting.routes import read_queries as read
+    from semantic_router_lora.fitting.routes import read_out_of_scope
     from semantic_router_lora.training.run import Interrupted
 
-    known = Queries()
-    if queries:
-        routes = RouteSet.of(RouterFile.read(router).routes)
-        for path in queries:
-            known = known + read(path, routes)
     try:
         report = fit_adapter(
             router,
             output,
-            queries=known if queries else None,
+            queries=queries or None,
             out_of_scope=read_out_of_scope(out_of_scope).texts if out_of_scope else (),
             validation=validation,
             base=base,
@@ -62,10 +58,12 @@ def fit(
             folds=folds,
             seed=seed,
             resume=resume,
+            license=license,
             progress=lambda text: typer.echo(text, err=True),
         )
-    except Interrupted as stopped:
-        typer.echo(f"Stopped at {stopped}; go on with --resume", err=True)
+    except (Interrupted, KeyboardInterrupt) as stopped:
+        place = f" at {stopped}" if str(stopped) else ""
+        typer.echo(f"Stopped{place}; finished folds are kept: go on with --resume", err=True)
         raise typer.Exit(130) from None
     for table in report.tables():
         print_table(table)

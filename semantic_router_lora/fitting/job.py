@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from semantic_router_lora.fitting.folds import fold_of_queries, fold_of_utterances
 from semantic_router_lora.fitting.held_out import HeldOut
-from semantic_router_lora.fitting.routes import Queries, RouteSet
+from semantic_router_lora.fitting.routes import Queries, RouteSet, text_key
 from semantic_router_lora.fitting.rows import Material, material, name_as_words
 from semantic_router_lora.fitting.scores import Neighbours
 from semantic_router_lora.fitting.trainer import RouteTrainer
@@ -22,6 +22,7 @@ class FitJob:
     Args:
         routes: to be told apart.
         queries: with labels, to learn from and to be held out.
+        judged: queries that are never learned from.
         trainer: trains and embeds.
         folder: where finished folds are kept.
         seed: of folds and rows.
@@ -32,16 +33,20 @@ class FitJob:
         self,
         routes: RouteSet,
         queries: Queries,
+        judged: Queries,
         trainer: RouteTrainer,
         folder: Path,
         *,
         seed: int,
         progress: Callable[[str], None],
     ) -> None:
-        self.routes, self.queries, self.trainer = routes, queries, trainer
+        self.routes, self.queries, self.judged = routes, queries, judged
+        self.trainer = trainer
         self.folder, self.seed, self.progress = folder, seed, progress
         texts = [*routes.texts, *queries.texts, *(text for text, _ in queries.refused)]
+        texts += judged.texts
         texts += [name_as_words(name) for name in routes.names]
+        folder.mkdir(exist_ok=True)
         progress(f"embedding {len(texts)} texts with what is started from")
         unique = list(dict.fromkeys(texts))
         self.before = dict(zip(unique, trainer.encode(unique), strict=True))
@@ -49,7 +54,8 @@ class FitJob:
     def everything(self) -> Material:
         """All there is to learn from."""
         every = np.arange(len(self.routes.texts))
-        return material(self.routes, every, self.queries, self.before)
+        held = set(map(text_key, self.judged.texts))
+        return material(self.routes, every, self.queries, self.before, held)
 
     def cross_validate(self, folds: int) -> HeldOut:
         """Hold out each fold once, and train on the others.
@@ -63,7 +69,7 @@ class FitJob:
         for fold in range(folds):
             kept = np.flatnonzero(of_utterance != fold)
             held = np.flatnonzero(of_utterance == fold)
-            asked = self.queries.take(np.flatnonzero(of_query == fold))
+            asked = self.queries.take(of_query == fold)
             texts = (*(self.routes.texts[row] for row in held), *asked.texts)
             labels = np.concatenate([self.routes.labels[held], asked.labels])
             if not texts:
@@ -71,8 +77,9 @@ class FitJob:
             path = self.folder / f"fold-{fold}.npz"
             if not path.is_file():
                 self.progress(f"fold {fold + 1} of {folds}: {len(kept)} utterances to learn from")
-                learned = self.queries.take(np.flatnonzero(of_query != fold))
-                found = material(self.routes, kept, learned, self.before)
+                out = set(map(text_key, texts))
+                learned = self.queries.take(of_query != fold).without_refused(out)
+                found = material(self.routes, kept, learned, self.before, out)
                 self.trainer.train(found, self.seed, self.folder / "trainer")
                 _write(path, self._neighbours(texts, kept))
             parts.append((texts, labels, np.full(len(texts), fold), *_read(path)))
@@ -84,17 +91,11 @@ class FitJob:
             _joined([part[4] for part in parts]),
         )
 
-    def validate(self, validation: Queries, before: NDArray[np.float32]) -> HeldOut:
-        """Ask queries that were not learned from, of the model trained on everything.
-
-        Args:
-            validation: the queries.
-            before: their vectors with what was started from.
-        """
-        self.before |= dict(zip(validation.texts, before, strict=True))
-        old, new = self._neighbours(validation.texts, np.arange(len(self.routes.texts)))
-        fold = np.zeros(len(validation), np.intp)
-        return HeldOut(validation.texts, validation.labels, fold, old, new)
+    def validate(self) -> HeldOut:
+        """Ask the queries to judge by, of the model trained on everything."""
+        old, new = self._neighbours(self.judged.texts, np.arange(len(self.routes.texts)))
+        fold = np.zeros(len(self.judged), np.intp)
+        return HeldOut(self.judged.texts, self.judged.labels, fold, old, new)
 
     def _neighbours(
         self, texts: tuple[str, ...], kept: NDArray[np.intp]

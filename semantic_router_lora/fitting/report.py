@@ -29,7 +29,8 @@ class FitReport:
         adapter: folder of the adapter; None if it was not kept.
         router: the router file that uses it; None without one to rewrite.
         rise: accuracy before and after, each with the scoring that served it best.
-        as_it_is: accuracy of the router as it is, on the same queries.
+        as_it_is: accuracy with the router's own scoring and what was started from, on the same
+            queries.
         scoring_before: the scoring that serves best without the adapter.
         scoring: the one that serves best with it.
         folds: how many there were; 1 for a validation set.
@@ -107,7 +108,7 @@ class FitReport:
         """The figures, the confusions and the queries that changed."""
         rise, (error, calibrated) = self.rise, self.calibration_error
         rows: list[tuple[str, ...]] = [
-            ("accuracy, the router as it is", f"{self.as_it_is:.3f}", ""),
+            ("accuracy, the router's own scoring", f"{self.as_it_is:.3f}", ""),
             (
                 f"accuracy, best scoring ({_words(self.scoring_before)}; {_words(self.scoring)})",
                 f"{rise.before:.3f}",
@@ -171,7 +172,8 @@ class FitReport:
         )
         if self.kept:
             return f"Kept: with the adapter {figures}"
-        return f"Not kept, because it may be chance: with the adapter {figures}"
+        reason = "it may be chance" if rise.after > rise.before else "nothing is gained"
+        return f"Not kept, because {reason}: with the adapter {figures}"
 
     def _name(self, number: int) -> str | None:
         return None if number == NONE else self.routes[number]

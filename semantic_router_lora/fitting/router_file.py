@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class RouterFile:
         scoring: how the router scores; the defaults where the file cannot say.
         says_scoring: whether files of its line hold that: those of 1.x do.
         encoder: name of the encoder's model if it comes from the Hub or is ours, else None.
+        other_encoder: type of the encoder if it is of another kind, else None.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class RouterFile:
     scoring: Scoring
     says_scoring: bool
     encoder: str | None
+    other_encoder: str | None
 
     @classmethod
     def read(cls, path: Path) -> RouterFile:
@@ -59,7 +62,16 @@ class RouterFile:
                 f"{path}: mixes in scores of a sparse encoder, which held-out figures would leave "
                 f"out; fit the router without it"
             )
-        scoring = Scoring(content.get("top_k") or 5, content.get("aggregation") or "mean")
+        _check_index(path, content.get("index"))
+        for route in content["routes"]:
+            if not isinstance(route, dict) or "name" not in route:
+                raise DataError(f"{path}: holds {str(route)[:80]!r} among its routes")
+        scoring = own_scoring() if kind is None else Scoring()
+        scoring = replace(
+            scoring,
+            top_k=content.get("top_k", scoring.top_k),
+            aggregation=content.get("aggregation", scoring.aggregation),
+        )
         if (
             type(scoring.top_k) is not int
             or not 0 < scoring.top_k <= MOST_NEIGHBOURS
@@ -69,7 +81,8 @@ class RouterFile:
                 f"{path}: top_k {scoring.top_k!r} with aggregation {scoring.aggregation!r}; "
                 f"expected 1 to {MOST_NEIGHBOURS} with one of {', '.join(AGGREGATIONS)}"
             )
-        return cls(path, content, routes, scoring, kind == "indexed", _encoder_of(content))
+        encoder, other = _encoder_of(content)
+        return cls(path, content, routes, scoring, kind == "indexed", encoder, other)
 
     def fitted(
         self, reference: str, scoring: Scoring, thresholds: Thresholds, names: tuple[str, ...]
@@ -108,19 +121,44 @@ def write_router(content: dict[str, Any], path: Path) -> None:
     """Write a router file, JSON or YAML by the path's ending."""
     import yaml
 
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     else:
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     path.write_text(text, encoding="utf-8")
 
 
-def _encoder_of(content: dict[str, Any]) -> str | None:
+def own_scoring() -> Scoring:
+    """How routers before 1.0 score when they come from a file, which does not say it.
+
+    Files do not say their line either: it is that of the installed semantic-router, and 0.1 to 0.3
+    where that is none before 1.0.
+    """
+    if version("semantic-router").startswith("0.0."):
+        return Scoring(aggregation="sum", best_passes=True)
+    return Scoring()
+
+
+def _check_index(path: Path, index: Any) -> None:
+    """Refuse an index that keeps vectors, which would still be those of the encoder before."""
+    settings = index if isinstance(index, dict) else {}
+    kind = settings.get("type", "local")
+    in_memory = kind == "qdrant" and settings.get("location", ":memory:") == ":memory:"
+    if kind not in ("local", "hybrid_local") and not in_memory:
+        raise DataError(
+            f"{path}: its index of type {kind!r} keeps the vectors of the encoder it was filled "
+            f"with: fit the router on a local index, and fill the other one anew"
+        )
+    if settings.get("metric", "cosine") not in ("cosine", "dotproduct"):
+        raise DataError(f"{path}: its index compares by {settings['metric']!r}, expected cosine")
+
+
+def _encoder_of(content: dict[str, Any]) -> tuple[str | None, str | None]:
     encoder = content.get("encoder")
     if isinstance(encoder, dict):
         kind, name = encoder.get("type"), encoder.get("name")
     else:
         kind, name = content.get("encoder_type"), content.get("encoder_name")
-    if kind in (_STOCK, ENCODER_TYPE) and isinstance(name, str) and name:
-        return name
-    return None
+    if kind in (_STOCK, ENCODER_TYPE):
+        return (name if isinstance(name, str) and name else None), None
+    return None, None if kind is None else str(kind)

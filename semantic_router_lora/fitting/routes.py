@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,20 +54,27 @@ class RouteSet:
         owner: dict[str, str] = {}
         twice = 0
         for name, utterances in named.items():
+            if not isinstance(name, str) or not name.strip():
+                raise DataError(f"a route's name is {name!r}, expected a text")
+            check_unicode(name, "a route's name")
+            if isinstance(utterances, str) or not isinstance(utterances, Iterable):
+                raise DataError(f"route {name!r}: utterances are {utterances!r}, expected a list")
             found: list[str] = []
+            keys: set[str] = set()
             for text in utterances:
                 if not isinstance(text, str) or not text.strip():
                     raise DataError(f"route {name!r}: an utterance is {text!r}, expected a text")
                 check_unicode(text, f"route {name!r}: an utterance")
-                key = " ".join(text.casefold().split())
+                key = text_key(text)
                 if owner.setdefault(key, name) != name:
                     raise DataError(
                         f"{text!r} is an utterance of {owner[key]!r} and of {name!r}: a query can "
                         f"be sent to one of them only; remove one"
                     )
-                if key in {" ".join(other.casefold().split()) for other in found}:
+                if key in keys:
                     twice += 1
                 else:
+                    keys.add(key)
                     found.append(text)
             if not found:
                 logger.warning("route %r has no utterances and is left out", name)
@@ -109,7 +116,10 @@ class Queries:
         """
         numbers = {name: number for number, name in enumerate(routes.names)}
         texts, labels = [], []
-        for text, name in pairs:
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise DataError(f"expected a query with the name of its route, got {pair!r}")
+            text, name = pair
             if not isinstance(text, str) or not text.strip():
                 raise DataError(f"a query is {text!r}, expected a text")
             check_unicode(text, "a query")
@@ -129,9 +139,17 @@ class Queries:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, rows: NDArray[np.intp]) -> Queries:
-        """Some of the queries."""
-        return Queries(tuple(self.texts[row] for row in rows), self.labels[rows], self.refused)
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Queries:
+        """Some of the queries, by their numbers or a mask, and all that was refused."""
+        numbers = np.arange(len(self.texts))[rows]
+        return Queries(tuple(self.texts[row] for row in numbers), self.labels[rows], self.refused)
+
+    def without_refused(self, keys: Set[str]) -> Queries:
+        """The same queries, and of the refused ones those whose `text_key` is not among these."""
+        refused = tuple(
+            (text, number) for text, number in self.refused if text_key(text) not in keys
+        )
+        return Queries(self.texts, self.labels, refused)
 
 
 def read_queries(path: Path, routes: RouteSet) -> Queries:
@@ -147,16 +165,15 @@ def read_queries(path: Path, routes: RouteSet) -> Queries:
     """
     pairs: list[tuple[str, str | None]] = []
     refused = []
+    numbers = {name: number for number, name in enumerate(routes.names)}
     for number, row in file_rows(path):
         where = f"{path}:{number}"
-        if not isinstance(row, dict):
-            raise DataError(f"{where}: expected an object, got {type(row).__name__}")
-        text = next((row[name] for name in _TEXT_FIELDS if name in row), None)
+        text = _text_of(row, where)
         route = next((row[name] for name in _ROUTE_FIELDS if name in row), None)
-        if not isinstance(text, str) or not text.strip():
-            raise DataError(f"{where}: no field of {', '.join(_TEXT_FIELDS)} holds a text")
-        name = None if route in (None, "") or str(route).lower() == "none" else str(route)
-        if name is not None and name not in routes.names:
+        name = None if route in (None, "") else str(route)
+        if name not in numbers and str(name).lower() == "none":
+            name = None
+        if name is not None and name not in numbers:
             raise DataError(f"{where}: there is no route {name!r}")
         judged = str(row.get("correct", "")).lower()
         if judged not in ("", "none", *_RIGHT, *_WRONG):
@@ -164,7 +181,7 @@ def read_queries(path: Path, routes: RouteSet) -> Queries:
         if judged not in _WRONG:
             pairs.append((text, name))
         elif name is not None:
-            refused.append((text, routes.names.index(name)))
+            refused.append((text, numbers[name]))
     if not pairs and not refused:
         raise DataError(f"{path}: holds no queries")
     return Queries.of(pairs, routes) + Queries(refused=tuple(refused))
@@ -185,13 +202,25 @@ def read_out_of_scope(path: Path) -> Queries:
     else:
         texts = []
         for number, row in file_rows(path):
-            text = next((row[n] for n in _TEXT_FIELDS if n in row), None) if row else None
-            if not isinstance(text, str) or not text.strip():
-                raise DataError(f"{path}:{number}: no field of {', '.join(_TEXT_FIELDS)}")
-            texts.append(text)
+            texts.append(_text_of(row, f"{path}:{number}"))
     if not texts:
         raise DataError(f"{path}: holds no queries")
     return Queries(tuple(texts), np.full(len(texts), NONE, np.intp))
+
+
+def _text_of(row: object, where: str) -> str:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: expected an object, got {type(row).__name__}")
+    text = next((row[name] for name in _TEXT_FIELDS if name in row), None)
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"{where}: no field of {', '.join(_TEXT_FIELDS)} holds a text")
+    check_unicode(text, where)
+    return text
+
+
+def text_key(text: str) -> str:
+    """What equal texts have in common, whatever their case and spaces."""
+    return " ".join(text.casefold().split())
 
 
 def _by_name(routes: Iterable[Any]) -> dict[str, list[Any]]:

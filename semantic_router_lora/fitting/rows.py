@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semantic_router_lora.fitting.routes import NONE, Queries, RouteSet
+from semantic_router_lora.errors import DataError
+from semantic_router_lora.fitting.routes import NONE, Queries, RouteSet, text_key
 from semantic_router_lora.training.examples import Example
 
 BATCH = 64  # rows
 # Texts that a training sees: enough for small sets of routes, and minutes for large ones.
-_LEAST_TEXTS, _MOST_TEXTS, _PASSES = 3072, 9216, 4
-# With more routes than this, those nearest to a row's own are rarely in its batch by chance.
-_MANY_ROUTES = 2 * BATCH
+_LEAST_TEXTS, _MOST_TEXTS, _PASSES = 3072, 9216, 6
+# With more routes than this, those nearest to a row's own are rarely in its batch by chance. With
+# fewer, a hard negative would too often be of the route of another row in the batch, from which
+# the loss would push it away.
+_MANY_ROUTES = 1000
 _NEAR = 5  # a hard negative is one of so many
+_CELLS = 20_000_000  # similarities in memory at a time
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ def material(
     kept: NDArray[np.intp],
     queries: Queries,
     vectors: dict[str, NDArray[np.float32]],
+    held: Set[str] = frozenset(),
 ) -> Material:
     """What can be learned from some of the utterances, and from queries.
 
@@ -57,15 +62,17 @@ def material(
         kept: numbers of the utterances to learn from.
         queries: to learn from.
         vectors: the base's vector of each text.
+        held: keys, see `text_key`, of texts that must not be learned from.
     """
     texts = [routes.texts[row] for row in kept]
     labels = list(routes.labels[kept])
-    taken = {text.casefold() for text in (*routes.texts, *queries.texts)}
+    taken = {text_key(text) for text in (*routes.texts, *queries.texts)} | {"", *held}
+    present = set(labels)
     for number, words in enumerate(map(name_as_words, routes.names)):
-        if words.casefold() not in taken and number in labels:
+        if text_key(words) not in taken and number in present:
             texts.append(words)
             labels.append(number)
-            taken.add(words.casefold())
+            taken.add(text_key(words))
     inside = queries.labels != NONE
     texts += [text for text, known in zip(queries.texts, inside, strict=True) if known]
     labels += list(queries.labels[inside])
@@ -97,6 +104,9 @@ def training_rows(found: Material, seed: int) -> tuple[list[Example], int]:
     In every round, the texts of a route are paired at random. Texts that no route is right for,
     and those that were sent to a wrong one, are near misses of the rows that they are nearest to;
     where there are very many routes, so are utterances of the nearest other routes.
+
+    Raises:
+        DataError: if no route has two texts to pair.
     """
     rng = np.random.default_rng(seed)
     wanted = min(max(_PASSES * len(found.texts), _LEAST_TEXTS), max(_MOST_TEXTS, len(found.texts)))
@@ -104,6 +114,11 @@ def training_rows(found: Material, seed: int) -> tuple[list[Example], int]:
     smallest = None
     while 2 * len(rows) < wanted:
         pairs = _pairs(found.labels, rng)
+        if not pairs:
+            raise DataError(
+                "no route has two texts to learn from when one is held out: add utterances, or "
+                "queries of the routes"
+            )
         negatives = _negatives(found, pairs, rng)
         rows += [
             Example(
@@ -139,22 +154,35 @@ def _negatives(
     anchors = np.array([anchor for anchor, _ in pairs])
     labels, vectors = found.labels[anchors], found.vectors[anchors]
     chosen: dict[int, str] = {}
+    taken = np.zeros(len(pairs), bool)
     for text, vector, allowed in [
         *((t, v, None) for t, v in zip(found.outside, found.outside_vectors, strict=True)),
         *((t, v, n) for (t, n), v in zip(found.refused, found.refused_vectors, strict=True)),
     ]:
         nearness = vectors @ vector
         if allowed is not None:
-            nearness = np.where(labels == allowed, nearness, -np.inf)
-        nearness[list(chosen)] = -np.inf
-        best = np.argsort(-nearness)[:_NEAR]
+            nearness[labels != allowed] = -np.inf
+        nearness[taken] = -np.inf
+        best = _highest(nearness[None])[0]
         best = best[np.isfinite(nearness[best])]
         if len(best):
-            chosen[int(rng.choice(best))] = text
+            number = int(rng.choice(best))
+            chosen[number], taken[number] = text, True
     if len(set(found.labels.tolist())) > _MANY_ROUTES:
-        for number in range(len(pairs)):
-            if number not in chosen:
-                nearness = found.vectors @ vectors[number]
-                nearness[found.labels == labels[number]] = -np.inf
-                chosen[number] = found.texts[int(rng.choice(np.argsort(-nearness)[:_NEAR]))]
+        rest = np.flatnonzero(~taken)
+        step = max(1, _CELLS // len(found.texts))
+        for start in range(0, len(rest), step):
+            part = rest[start : start + step]
+            near = vectors[part] @ found.vectors.T
+            near[labels[part][:, None] == found.labels] = -np.inf
+            for number, best in zip(part, _highest(near), strict=True):
+                chosen[int(number)] = found.texts[int(rng.choice(best))]
     return chosen
+
+
+def _highest(values: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Places of the `_NEAR` highest of each row, (rows, at most `_NEAR`), the highest first."""
+    k = min(_NEAR, values.shape[1])
+    places = np.argpartition(values, -k, axis=1)[:, -k:]
+    order = np.argsort(-np.take_along_axis(values, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)

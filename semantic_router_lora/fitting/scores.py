@@ -55,29 +55,36 @@ class Scoring:
     Attributes:
         top_k: how many of them it looks at.
         aggregation: what it makes of the similarities of a route's utterances among them.
+        best_passes: whether thresholds are compared with the best of these similarities, as in
+            semantic-router 0.0.x, and not with what was made of them.
     """
 
     top_k: int = DEFAULT_TOP_K
     aggregation: str = "mean"
+    best_passes: bool = False
 
     def choose(self, neighbours: Neighbours) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """The route of each query and its score, (queries,) each, by the rule of semantic-router.
+        """The route of each query by the rule of semantic-router, and what thresholds are for.
 
         A route that is not found scores 0 there, and would win over found ones that all score
         less; that is not followed.
+
+        Returns:
+            int and float64, (queries,) each.
         """
         values = neighbours.similarities[:, : self.top_k].astype(np.float64)
         labels = neighbours.labels[:, : self.top_k]
         same = labels[:, :, None] == labels[:, None, :]
+        highest = np.where(same, values[:, None, :], -np.inf).max(axis=2)
         if self.aggregation == "max":
-            scores = np.where(same, values[:, None, :], -np.inf).max(axis=2)
+            scores = highest
         else:
             scores = (same * values[:, None, :]).sum(axis=2)
             if self.aggregation == "mean":
                 scores /= same.sum(axis=2)
         best = scores.argmax(axis=1)
         rows = np.arange(len(best))
-        return labels[rows, best], scores[rows, best]
+        return labels[rows, best], (highest if self.best_passes else scores)[rows, best]
 
 
 # What may be chosen for a router whose file can hold it.

@@ -54,17 +54,17 @@ def fit_thresholds(found: Choices, labels: NDArray[np.intp]) -> Thresholds:
 
     With queries that no route is right for, the threshold is the one with which most queries are
     routed right, "none" included. Without, it is the one that keeps 95 % of the right choices.
-    Routes with five right choices or more get a score of their own, by the same rule of keeping,
-    never above the common one where queries without a route chose that.
+    There, routes with five right choices or more get a score of their own, by the same rule. Where
+    queries without a route chose the common one, they do not: a router of 0.x goes on to its second
+    choice when the first is below its own threshold, and would find a route for more of those.
     """
     outside = labels == NONE
     score = _threshold(found.scores, found.right, outside)
     by_route = {}
-    for number in np.unique(labels[~outside]):
+    for number in () if outside.any() else np.unique(labels):
         own = found.scores[found.right & (labels == number)]
         if len(own) >= _LEAST_OF_A_ROUTE:
-            kept = float(np.quantile(own, 1 - KEPT))
-            by_route[int(number)] = _floor(min(kept, score) if outside.any() else kept)
+            by_route[int(number)] = _keeping(own)
     calibration = _fit_calibration(found.scores, found.right)
     probability = None
     if calibration is not None:
@@ -76,17 +76,25 @@ def _threshold(
     scores: NDArray[np.float64], right: NDArray[np.bool_], outside: NDArray[np.bool_]
 ) -> float:
     if not outside.any():
-        return _floor(float(np.quantile(scores[right], 1 - KEPT))) if right.any() else 0.0
+        return _keeping(scores[right]) if right.any() else 0.0
     # as many as are right at and above a threshold, and as are rightly refused below it
-    order = np.argsort(-scores, kind="stable")
-    gain = np.cumsum(right[order].astype(int) - outside[order])
-    best = int(gain.argmax())
-    return _floor(float(scores[order[best]])) if gain[best] > 0 else 1.0
+    candidates, place = np.unique(_floor(scores), return_inverse=True)
+    gain = np.bincount(place, right.astype(float) - outside, len(candidates))
+    gain = np.cumsum(gain[::-1])[::-1]
+    best = len(gain) - 1 - int(gain[::-1].argmax())  # of equals, the one that refuses more
+    if gain[best] > 0:
+        return float(candidates[best])
+    return max(1.0, math.ceil(float(scores.max()) * 1e4 + 1) / 1e4)  # it is best to refuse all
 
 
-def _floor(value: float) -> float:
+def _keeping(scores: NDArray[np.float64]) -> float:
+    """The highest threshold that at least the share `KEPT` of the scores reaches."""
+    return float(_floor(np.quantile(scores, [1 - KEPT], method="lower"))[0])
+
+
+def _floor(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Four decimals, downwards: a query at the threshold stays above it."""
-    return math.floor(value * 1e4) / 1e4
+    return np.floor(values * 1e4) / 1e4
 
 
 def _fit_calibration(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> Calibration | None:

@@ -39,7 +39,7 @@ def fit_recipe(name: str, base: str, start: Adapter | None, seed: int) -> Recipe
         r=8,
         lora_alpha=16,
         lora_dropout=0.0,
-        base_dropout=0.0,
+        base_dropout=0.1,
         target_modules="all-linear",
         scale=20.0,
         learning_rate=1e-3,
@@ -75,16 +75,27 @@ class RouteTrainer:
         recipe: of `fit_recipe`.
         base: what is adapted.
         start: whose weights the adapter starts from; None for a new one.
+
+    Raises:
+        AdapterMismatchError: if that was trained on another base.
+        InputError: if its weights do not fit the base.
     """
 
     def __init__(self, recipe: Recipe, base: BaseModel, start: Adapter | None) -> None:
+        from semantic_router_lora.building import check_base
         from semantic_router_lora.training.adapter_files import read_weights
         from semantic_router_lora.training.model import adapted_model, device
 
         self.recipe = recipe
         self.model: SentenceTransformer = adapted_model(recipe, base, device())
         if start is not None:
-            read_weights(self.model, start.folder)
+            check_base(base, start)
+            try:
+                read_weights(self.model, start.folder)
+            except (RuntimeError, ValueError) as error:
+                raise InputError(
+                    f"adapter {start.name} cannot be trained on with {base.name}: {error}"
+                ) from error
         self._start = {
             name: parameter.detach().clone()
             for name, parameter in self.model.named_parameters()

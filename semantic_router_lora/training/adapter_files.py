@@ -20,11 +20,12 @@ _PREFIX = "base_model.model."
 def write_weights(model: SentenceTransformer, folder: Path) -> None:
     """Write the adapter's weights, as float32."""
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     encoder: Any = model[0].model
     state: dict[str, Tensor] = get_peft_model_state_dict(encoder, save_embedding_layers=False)
-    save_file(
+    # save_file would leave a file that its owner alone can read
+    content = save(
         {
             key if key.startswith(_PREFIX) else _PREFIX + key: tensor.detach()
             .float()
@@ -32,9 +33,9 @@ def write_weights(model: SentenceTransformer, folder: Path) -> None:
             .contiguous()
             for key, tensor in state.items()
         },
-        folder / layout.WEIGHTS,
         metadata={"format": "pt"},
     )
+    (folder / layout.WEIGHTS).write_bytes(content)
 
 
 def read_weights(model: SentenceTransformer, folder: Path) -> None:

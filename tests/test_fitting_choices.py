@@ -1,0 +1,195 @@
+"""Fitting to routes: how is chosen, from which score on, and what the router file says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import semantic_router
+
+from semantic_router_lora.errors import DataError
+from semantic_router_lora.fitting.held_out import Choices, HeldOut, choices, rise
+from semantic_router_lora.fitting.router_file import RouterFile, write_router
+from semantic_router_lora.fitting.routes import NONE
+from semantic_router_lora.fitting.scores import Neighbours, Scoring
+from semantic_router_lora.fitting.thresholds import Calibration, Thresholds, fit_thresholds
+
+LINE_1 = hasattr(semantic_router, "IndexedRouter")
+
+
+def unit(*shape: int, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=shape).astype(np.float32) + 0.4
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+@pytest.mark.skipif(not LINE_1, reason="IndexedRouter")
+@pytest.mark.parametrize("aggregation", ["mean", "max", "sum"])
+@pytest.mark.parametrize("top_k", [1, 3, 5, 20])
+def test_choices_and_confidences_are_those_of_the_real_router(aggregation, top_k):
+    from semantic_router import IndexedRouter, Route
+    from semantic_router.calibration import Calibrator
+    from semantic_router.encoders import DenseEncoder
+
+    utterances, queries = unit(24, 8), unit(40, 8, seed=1)
+    vectors = {f"u{n}": v for n, v in enumerate(utterances)}
+    vectors |= {f"q{n}": v for n, v in enumerate(queries)}
+
+    class Known(DenseEncoder):
+        def __call__(self, docs):
+            return [vectors[doc].tolist() for doc in docs]
+
+    labels = np.arange(24) % 5
+    routes = [
+        Route(name=str(n), utterances=[f"u{row}" for row in np.flatnonzero(labels == n)])
+        for n in range(5)
+    ]
+    calibration = Calibration(6.5, -3.25)
+    router = IndexedRouter(
+        encoder=Known(name="known"),
+        routes=routes,
+        aggregation=aggregation,
+        top_k=top_k,
+        calibrator=Calibrator("platt", {"a": [calibration.a], "b": [calibration.b]}),
+    )
+    found = Neighbours.of(queries, utterances, labels)
+    chosen, scores = Scoring(top_k, aggregation).choose(found)
+    theirs = [router(f"q{n}") for n in range(40)]
+    assert [int(choice.name) for choice in theirs] == chosen.tolist()
+    assert np.allclose([choice.confidence for choice in theirs], calibration(scores), atol=1e-6)
+
+
+def test_line_0_0_compares_thresholds_with_the_best_utterance():
+    found = Neighbours(np.array([[0.9, 0.5, 0.45]], np.float32), np.array([[0, 1, 1]]))
+    assert Scoring(3, "sum").choose(found) == (1, pytest.approx(0.95))
+    assert Scoring(3, "sum", best_passes=True).choose(found) == (1, pytest.approx(0.5))
+
+
+def found_choices(scores: list[float], right: list[bool]) -> Choices:
+    return Choices(np.zeros(len(scores), np.intp), np.array(scores), np.array(right))
+
+
+def test_threshold_without_queries_that_have_no_route_keeps_the_right_ones():
+    labels = np.zeros(20, np.intp)
+    scores = [0.5 + n / 100 for n in range(20)]
+    found = fit_thresholds(found_choices(scores, [True] * 20), labels)
+    assert found.calibration is None and found.probability is None  # all right
+    assert (np.array(scores) >= found.score).mean() >= 0.95
+    assert found.by_route[0] == found.score
+    five = fit_thresholds(found_choices(scores[:5], [True] * 5), labels[:5])
+    assert five.by_route == {0: 0.5}  # of five, none is lost
+    assert fit_thresholds(found_choices(scores, [False] * 20), labels).score == 0.0
+
+
+def test_threshold_with_queries_that_have_no_route_parts_them():
+    labels = np.array([0, 0, 0, 0, 0, NONE, NONE, NONE])
+    scores = [0.9, 0.8, 0.8, 0.7, 0.3, 0.65, 0.4, 0.2]
+    found = fit_thresholds(found_choices(scores, [True] * 4 + [False] * 4), labels)
+    assert 0.65 < found.score <= 0.7
+    assert found.by_route == {}
+    probability = found.calibration(np.array(scores))
+    assert ((probability >= found.probability) == (np.array(scores) >= found.score)).all()
+
+
+@pytest.mark.parametrize("top", [0.9, 3.5])
+def test_where_no_choice_is_right_everything_is_refused(top):
+    labels = np.array([0, NONE, NONE])
+    found = fit_thresholds(found_choices([top, 0.4, top], [False] * 3), labels)
+    assert found.score > top
+
+
+def test_equal_scores_are_accepted_or_refused_together():
+    labels = np.array([0, 0, NONE, NONE, NONE])
+    found = fit_thresholds(found_choices([0.5] * 5, [True, True, False, False, False]), labels)
+    assert found.score > 0.5
+
+
+def test_scoring_is_chosen_without_the_fold_that_it_is_judged_on():
+    # each scoring is right in one fold alone, where the other one must be taken
+    labels = np.array([0, 0, 0, 1])
+    found = Neighbours(
+        np.array([[0.9, 0.5, 0.5]] * 4, np.float32),
+        np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1], [1, 0, 0]]),
+    )
+    held = HeldOut(tuple("abcd"), labels, np.array([0, 1, 1, 1]), found, found)
+    chosen = choices(held, found, [Scoring(3, "max"), Scoring(3, "sum")])
+    assert not chosen.right.any()
+
+
+def test_rise_counts_queries_with_a_route_alone():
+    labels = np.array([0] * 40 + [NONE] * 10)
+    before = found_choices([0.5] * 50, [True] * 20 + [False] * 30)
+    after = found_choices([0.5] * 50, [True] * 40 + [False] * 10)
+    found = rise(before, after, labels, seed=0)
+    assert (found.before, found.after, found.queries, found.holds) == (0.5, 1.0, 40, True)
+    assert not rise(before, before, labels, seed=0).holds
+
+
+LINES = {
+    "1": {
+        "router_type": "indexed",
+        "encoder": {"type": "huggingface", "name": "base"},
+        "top_k": 3,
+        "aggregation": "max",
+        "routes": [{"name": "a", "utterances": ["x", "y"], "confidence_threshold": 0.4}],
+    },
+    "0": {
+        "encoder_type": "huggingface",
+        "encoder_name": "base",
+        "routes": [{"name": "a", "utterances": ["x", "y"]}, {"name": "b", "utterances": []}],
+    },
+}
+
+
+def router_file(folder: Path, content: object, name: str = "router.json") -> Path:
+    write_router(content, folder / name)
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["router.json", "router.yaml"])
+def test_router_files_are_rewritten_with_thresholds(tmp_path, name):
+    file = RouterFile.read(router_file(tmp_path, LINES["1"], name))
+    assert (file.encoder, file.says_scoring) == ("base", True)
+    assert file.scoring == Scoring(3, "max")
+    calibrated = Thresholds(0.6, {0: 0.5}, Calibration(2.0, -1.0), 0.7)
+    new = file.fitted("base+lora:there", Scoring(5, "sum"), calibrated, ("a",))
+    assert new["encoder"] == {"type": "lora_huggingface", "name": "base+lora:there"}
+    assert (new["top_k"], new["aggregation"], new["confidence_threshold"]) == (5, "sum", 0.7)
+    assert new["calibrator"] == {"method": "platt", "params": {"a": [2.0], "b": [-1.0]}}
+    assert new["routes"] == [{"name": "a", "utterances": ["x", "y"]}]
+    raw = file.fitted("base+lora:there", Scoring(), Thresholds(0.6, {}, None, None), ("a",))
+    assert (raw["calibrator"], raw["confidence_threshold"]) == (None, 0.6)
+    old = RouterFile.read(router_file(tmp_path, LINES["0"], f"old-{name}"))
+    new = old.fitted("base+lora:there", Scoring(), calibrated, ("a",))
+    assert [route["score_threshold"] for route in new["routes"]] == [0.5, 0.6]
+
+
+@pytest.mark.parametrize("installed", [("0.0.72", "sum", True), ("0.3.3", "mean", False)])
+def test_routers_before_1_score_as_the_installed_line(tmp_path, monkeypatch, installed):
+    monkeypatch.setattr("semantic_router_lora.fitting.router_file.version", lambda _: installed[0])
+    scoring = RouterFile.read(router_file(tmp_path, LINES["0"])).scoring
+    assert (scoring.aggregation, scoring.best_passes) == installed[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"router_type": "decision"}, "type 'decision'"),
+        ({"sparse_encoder": {"type": "bm25"}}, "sparse"),
+        ({"index": {"type": "pinecone"}}, "keeps the vectors"),
+        ({"index": {"type": "qdrant", "location": "http://there"}}, "keeps the vectors"),
+        ({"index": {"type": "qdrant", "metric": "euclidean"}}, "euclidean"),
+        ({"top_k": 50}, "top_k 50"),
+        ({"aggregation": "median"}, "median"),
+        ({"routes": []}, "remote index"),
+    ],
+)
+def test_routers_that_cannot_be_fitted(tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        RouterFile.read(router_file(tmp_path, LINES["1"] | change))
+
+
+@pytest.mark.parametrize("kind", ["chain", "merge"])
+def test_routers_of_routers_are_refused(tmp_path, kind):
+    with pytest.raises(DataError, match="one by one"):
+        RouterFile.read(router_file(tmp_path, {"router_type": kind, "routers": [LINES["1"]]}))
