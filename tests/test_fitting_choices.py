@@ -9,7 +9,13 @@ import pytest
 import semantic_router
 
 from semantic_router_lora.errors import DataError
-from semantic_router_lora.fitting.held_out import Choices, HeldOut, choices, rise
+from semantic_router_lora.fitting.held_out import (
+    Choices,
+    HeldOut,
+    _treated_right,
+    choices,
+    rise,
+)
 from semantic_router_lora.fitting.router_file import RouterFile, write_router
 from semantic_router_lora.fitting.routes import NONE
 from semantic_router_lora.fitting.scores import Neighbours, Scoring
@@ -193,3 +199,11 @@ def test_routers_that_cannot_be_fitted(tmp_path, change, message):
 def test_routers_of_routers_are_refused(tmp_path, kind):
     with pytest.raises(DataError, match="one by one"):
         RouterFile.read(router_file(tmp_path, {"router_type": kind, "routers": [LINES["1"]]}))
+
+
+def test_a_scoring_that_refuses_is_worth_as_much_as_one_that_finds():
+    routes, labels = np.array([0, 0, 1, 1, 0]), np.array([0, 0, 1, NONE, NONE])
+    assert _treated_right(routes[:3], np.array([0.1, 0.2, 0.3]), labels[:3]) == 3
+    assert _treated_right(routes, np.array([0.9, 0.8, 0.7, 0.2, 0.1]), labels) == 5
+    assert _treated_right(routes, np.array([0.9, 0.2, 0.1, 0.7, 0.6]), labels) == 3
+    assert _treated_right(1 - routes, np.full(5, 0.5), labels) == 2  # refuse all

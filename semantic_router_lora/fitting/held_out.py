@@ -49,30 +49,41 @@ class Choices:
 
 
 def choices(held_out: HeldOut, neighbours: Neighbours, scorings: Sequence[Scoring]) -> Choices:
-    """Choose with the scoring that is most often right on the queries of the other folds.
+    """Choose with the scoring that treats most queries of the other folds right.
 
     With one fold or one scoring, the first scoring is taken.
     """
-    inside = held_out.labels != NONE
+    labels = held_out.labels
     found = [scoring.choose(neighbours) for scoring in scorings]
-    right = np.array([(routes == held_out.labels) & inside for routes, _ in found])
     routes, scores = found[0][0].copy(), found[0][1].copy()
     folds = np.unique(held_out.folds)
     for fold in folds if len(folds) > 1 else ():
         here = held_out.folds == fold
-        best = int(right[:, ~here & inside].sum(axis=1).argmax())
+        worth = [_treated_right(chosen[~here], at[~here], labels[~here]) for chosen, at in found]
+        best = int(np.argmax(worth))
         routes[here], scores[here] = (part[here] for part in found[best])
-    return Choices(routes, scores, (routes == held_out.labels) & inside)
+    return Choices(routes, scores, (routes == labels) & (labels != NONE))
 
 
 def best_scoring(held_out: HeldOut, neighbours: Neighbours, scorings: Sequence[Scoring]) -> Scoring:
-    """The scoring that is most often right on all held-out queries, the first of equals."""
-    inside = held_out.labels != NONE
-    right = [
-        int(((scoring.choose(neighbours)[0] == held_out.labels) & inside).sum())
-        for scoring in scorings
-    ]
-    return scorings[int(np.argmax(right))]
+    """The scoring that treats most of all held-out queries right, the first of equals."""
+    worth = [_treated_right(*one.choose(neighbours), held_out.labels) for one in scorings]
+    return scorings[int(np.argmax(worth))]
+
+
+def _treated_right(
+    routes: NDArray[np.intp], scores: NDArray[np.float64], labels: NDArray[np.intp]
+) -> int:
+    """How many queries get their route, or none where none is right, at the best threshold.
+
+    Without queries of the second kind there is no threshold to choose, and every choice counts.
+    """
+    outside = labels == NONE
+    right = (routes == labels) & ~outside
+    if not outside.any():
+        return int(right.sum())
+    gain = np.cumsum((right.astype(int) - outside)[np.argsort(-scores, kind="stable")])
+    return int(max(0, gain.max()) + outside.sum())
 
 
 @dataclass(frozen=True)
