@@ -75,7 +75,22 @@ def adapter_folder(make_adapter: MakeAdapter) -> Path:
 
 
 @pytest.fixture(scope="session")
-def twelve_layers(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def complete(base_folder: Path) -> Callable[[Path], None]:
+    """Puts the real tokenizer and pooling beside a model that transformers saved."""
+
+    def copy(folder: Path) -> None:
+        for name in ("modules.json", "sentence_bert_config.json", "tokenizer.json"):
+            shutil.copy(base_folder / name, folder / name)
+        shutil.copy(base_folder / "tokenizer_config.json", folder)
+        shutil.copytree(base_folder / "1_Pooling", folder / "1_Pooling")
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def twelve_layers(
+    complete: Callable[[Path], None], base_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """all-MiniLM-L12-v2's real configuration, with random weights."""
     folder = tmp_path_factory.mktemp("L12")
     from transformers import AutoModel, BertConfig
@@ -84,8 +99,5 @@ def twelve_layers(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
     torch.manual_seed(0)
     model = AutoModel.from_config(BertConfig.from_dict(config))
     model.save_pretrained(folder)
-    for name in ("modules.json", "sentence_bert_config.json", "tokenizer.json"):
-        shutil.copy(base_folder / name, folder / name)
-    shutil.copy(base_folder / "tokenizer_config.json", folder)
-    shutil.copytree(base_folder / "1_Pooling", folder / "1_Pooling")
+    complete(folder)
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,17 +82,14 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small_base(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_base(complete: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two narrow layers with random weights, and the real tokenizer."""
     folder = tmp_path_factory.mktemp("small")
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4}
     torch.manual_seed(0)
     model = AutoModel.from_config(BertConfig(vocab_size=30522, num_hidden_layers=2, **sizes))
     model.save_pretrained(folder)
-    for name in ("modules.json", "sentence_bert_config.json", "tokenizer.json"):
-        shutil.copy(base_folder / name, folder / name)
-    shutil.copy(base_folder / "tokenizer_config.json", folder)
-    shutil.copytree(base_folder / "1_Pooling", folder / "1_Pooling")
+    complete(folder)
     return folder
 
 

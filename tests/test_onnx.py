@@ -51,7 +51,7 @@ def sentences(count: int, most: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def small_base(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_base(complete: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two narrow layers with random weights, and the real tokenizer."""
     folder = tmp_path_factory.mktemp("small")
     settings = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4}
@@ -61,10 +61,7 @@ def small_base(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     for parameter in model.parameters():  # biases and norms, too: a new model's are 0 and 1
         parameter.data.add_(torch.randn_like(parameter) * 0.1)
     model.save_pretrained(folder)
-    for name in ("modules.json", "sentence_bert_config.json", "tokenizer.json"):
-        shutil.copy(base_folder / name, folder / name)
-    shutil.copy(base_folder / "tokenizer_config.json", folder)
-    shutil.copytree(base_folder / "1_Pooling", folder / "1_Pooling")
+    complete(folder)
     return folder
 
 

@@ -1,6 +1,6 @@
 """Record the terminal transcript of README and docs/index.md.
 
-The session of near_miss.txt is run for real, statement by statement, and what it prints is taken
+The statements of near_miss.txt are run for real, one by one, and what they print is taken
 down. The benchmark's table is drawn by the command's own code from the committed results of a full
 run. ``--check`` changes nothing and fails if a transcript would change.
 """
