@@ -335,7 +335,7 @@ class Embedder:
     ) -> Iterator[NDArray[np.float32]]:
         if self._workers is None:
             return map(self._engine.embed, batches)
-        return self._workers.map(self._engine.embed, batches, tokens)
+        return self._workers.map(self._engine.embed, batches, tokens, self._engine.embed_alone)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[NDArray[np.intp]]:
         """Row numbers by falling length, cut where padding would exceed the token budget."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -226,7 +227,8 @@ def test_seen_texts_leave_nothing_behind(tmp_path):
     with SeenTexts(tmp_path) as seen:
         assert seen.add("Undo a commit") and not seen.add("undo a  commit?")
         assert seen.add("$?") and seen.add("$!x")
-        assert list(tmp_path.iterdir())
+        # where the system can, what is open has no name, so that a kill leaves nothing, either
+        assert os.name != "posix" or not list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
 
 

@@ -86,6 +86,7 @@ def test_faults_that_pass_cost_nothing(tmp_path, make_job):
         {"fault": kind, "contains": f" {number} ", "times": 1, "retry_after": 0.05}
         for number, kind in enumerate(kinds)
     ]
+    faults.append({"fault": "slow", "contains": " 30 ", "times": None, "seconds": 0.5})
     with running_chat_server(tmp_path, faults=faults, answers=answers(40)) as server:
         report = generate(make_job(server))
         assert outcomes(report) == (40, 0, 0)
@@ -104,16 +105,16 @@ def test_faults_that_pass_cost_nothing(tmp_path, make_job):
 
 def test_faults_that_stay_are_told(tmp_path, make_job):
     kinds = ("500", "reset", "hang", "drip", "refusal", "truncated_answer", "empty_choices", "400")
-    kinds += ("403",)
+    kinds += ("403", "slow")
     faults = [
         {"fault": kind, "contains": f" {number} ", "times": None}
         for number, kind in enumerate(kinds)
     ]
-    held = {**answers(40), question(9): '{"paraphrases": ["fix"], "negatives": {"role": "it"}}'}
+    held = {**answers(40), question(10): '{"paraphrases": ["fix"], "negatives": {"role": "it"}}'}
     with running_chat_server(tmp_path, faults=faults, answers=held) as server:
         job = make_job(server, timeout=2.0, persistence=Persistence(attempts=2, backoff=0.01))
         report = generate(job)
-        assert outcomes(report) == (30, 1, 9)
+        assert outcomes(report) == (29, 1, 10)
         notes = [json.loads(line) for line in job.dropped.read_text().splitlines()]
         failed = {note["row"]: note["reason"] for note in notes if note.get("outcome") == "failed"}
         for row, reason in enumerate(
@@ -127,23 +128,24 @@ def test_faults_that_stay_are_told(tmp_path, make_job):
                 "no chat completion",
                 "status 400",
                 "status 403",
+                "no whole answer in 2 s",
             ],
             start=1,
         ):
             assert reason in failed[row]
         (rejected,) = [note for note in notes if note.get("outcome") == "rejected"]
-        assert rejected["row"] == 10
+        assert rejected["row"] == 11
         assert "length" in rejected["reason"]
         before = len(server.requests)
         again = generate(job, resume=True)
-        assert outcomes(again) == (30, 1, 9)
+        assert outcomes(again) == (29, 1, 10)
         assert len(server.requests) == before
     with running_chat_server(tmp_path, answers=held) as server:
         job = make_job(server)
         assert outcomes(generate(job, resume=True, retry_failed=True)) == (39, 1, 0)
-        assert len(server.requests) == 9
+        assert len(server.requests) == 10
     written = json.loads(job.report.read_text())
-    assert written["removed"]["length"]["examples"][0]["query"] == question(9)
+    assert written["removed"]["length"]["examples"][0]["query"] == question(10)
 
 
 def command(job: GenerationJob, *more: str) -> list[str]:
@@ -223,6 +225,20 @@ def test_a_gone_endpoint_stops_the_job_and_its_queries_are_not_failed(tmp_path, 
         assert len(server.requests) == 20
 
 
+def test_queries_that_are_refused_one_after_the_other_can_be_got_over(tmp_path, make_job):
+    refused = [{"fault": "400", "contains": f" {n} ", "times": None} for n in range(12)]
+    with running_chat_server(tmp_path, answers=answers(20), faults=refused) as server:
+        with pytest.raises(EndpointError, match=r"10 queries in a row.*raise --breaker.*400"):
+            generate(make_job(server, count=20, concurrency=1))
+        options = ("--resume", "--breaker", "13")
+        done = subprocess.run(
+            command(make_job(server, count=20), *options), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    report = json.loads(make_job(count=20).report.read_text())
+    assert (report["written"], report["failed"]) == (8, {"status 400": 12})
+
+
 def test_endpoints_share_a_job_and_stand_in_for_one_that_goes(tmp_path, make_job):
     gone = [{"fault": "500", "after": 10, "times": None}]
     with (
@@ -297,9 +313,12 @@ def test_a_file_of_queries_may_grow_but_not_change_while_it_is_asked(tmp_path, m
 
 def test_the_key_appears_nowhere(tmp_path, make_job, monkeypatch, capfd):
     monkeypatch.setenv("MY_KEY", KEY)
-    with running_chat_server(tmp_path, answers=answers(5), api_key=KEY) as server:
+    held = answers(5)
+    held[question(0)] = held[question(0)].replace("repair steps", f"repair steps {KEY}")
+    with running_chat_server(tmp_path, answers=held, api_key=KEY) as server:
         report = generate(make_job(server, count=5, key_variable="MY_KEY"), show_progress=True)
         assert outcomes(report) == (5, 0, 0)
+        assert "bicycle part 0 repair steps ***" in (tmp_path / "out.jsonl").read_text()
         monkeypatch.setenv("MY_KEY", KEY + "9")
         job = make_job(server, count=5, key_variable="MY_KEY", output="wrong.jsonl")
         with pytest.raises(
@@ -382,11 +401,15 @@ def test_answers_are_filtered_again_without_asking(tmp_path, make_job):
         ({"output": "out.csv"}, "ending in .jsonl"),
         ({"timeout": 0.0}, "timeout is 0.0"),
         ({"domain": " "}, "domain is empty"),
+        ({"persistence": {"breaker": 0}}, "breaker is 0"),
+        ({"persistence": {"attempts": 0}}, "attempts is 0"),
         ({"endpoints": ["https://localhost/v1?key=secret"]}, "only its base is wanted"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_asked(make_job, options, message):
     with pytest.raises(InputError, match=message):
+        if "persistence" in options:
+            options = {"persistence": Persistence(**options["persistence"])}
         generate(make_job(**options))
 
 

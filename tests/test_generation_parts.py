@@ -19,13 +19,13 @@ from semantic_router_lora.data.triplets import TRAPS
 from semantic_router_lora.errors import DataError, InputError
 from semantic_router_lora.generation.answers import Answer, AnswerError, parse_answer
 from semantic_router_lora.generation.asking import Asking
-from semantic_router_lora.generation.endpoints import Endpoint
+from semantic_router_lora.generation.endpoints import Endpoint, backoff
 from semantic_router_lora.generation.filters.candidate import Removed
 from semantic_router_lora.generation.journal import Journal
 from semantic_router_lora.generation.places import Persistence
 from semantic_router_lora.generation.prompts import load_prompt
 from semantic_router_lora.generation.queries import OTHER_SHARD, query_key, scan_queries
-from semantic_router_lora.generation.replies import NoAnswerError
+from semantic_router_lora.generation.replies import NoAnswerError, read_reply
 from semantic_router_lora.generation.report import GenerationReport
 from semantic_router_lora.generation.shard import Shard
 
@@ -354,7 +354,20 @@ def test_a_server_that_only_says_too_many_is_left_alone_longer_and_longer(monkey
     assert 7 <= endpoint.pause() <= 7.5
 
 
+def test_waiting_doubles_up_to_a_cap_and_never_takes_the_same_time_for_all():
+    for attempt in range(1, 2000, 7):
+        longest = min(30, 0.5 * 2.0 ** min(attempt - 1, 60))
+        waits = {backoff(attempt, 0.5) for _ in range(20)}
+        assert longest / 2 <= min(waits) and max(waits) <= longest
+        assert len(waits) > 10
+
+
 def test_the_words_of_a_server_are_kept_but_for_the_key():
+    reply = httpx.Response(
+        200, json={"choices": [{"message": {"content": "sk-0123456789 ollama"}}]}
+    )
+    assert read_reply(reply, "sk-0123456789").text == "*** ollama"
+    assert read_reply(reply, "ollama").text == "sk-0123456789 ollama", "a word, and no secret"
     assert an_endpoint()._safe("none of\nit") == "none of it"
     assert an_endpoint(" abc ")._safe("no key abc") == "no key ***"
 

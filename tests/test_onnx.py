@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -35,6 +36,7 @@ from semantic_router_lora.engines.bert import read_bert_config
 from semantic_router_lora.engines.bert_weights import read_bert_weights
 from semantic_router_lora.engines.onnx import OnnxEngine
 from semantic_router_lora.engines.packed import PackedEngine
+from semantic_router_lora.engines.spreading import Spreading
 from semantic_router_lora.errors import BaseModelError, InputError, MissingExtraError
 from semantic_router_lora.export import onnx_folder
 from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, read_exported
@@ -151,16 +153,30 @@ def test_callers_side_by_side_get_what_one_gets_bit_for_bit(small):
     np.testing.assert_array_equal(found, expected * 10)
 
 
+def test_a_short_text_alone_has_the_same_bits_on_all_threads(real, monkeypatch):
+    embedder = Embedder(real[1].reference, threads=2)
+    texts = sentences(24, 12)
+    monkeypatch.setattr(Spreading, "_choose", lambda *_: False)
+    on_one = [embedder.encode([text]) for text in texts]
+    monkeypatch.setattr(Spreading, "_choose", lambda *_: True)
+    np.testing.assert_array_equal([embedder.encode([text]) for text in texts], on_one)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
-def test_a_fork_embeds_what_its_parent_embeds(small):
+def test_a_fork_embeds_what_its_parent_embeds(small, monkeypatch):
+    monkeypatch.setattr(Spreading, "_choose", lambda *_: True)
     embedder = Embedder(str(small), threads=2)
     texts = sentences(40, 40)
     expected = embedder.encode(texts)
+    alone = embedder.encode(["a short one"])  # its threads are running when it forks
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         same = np.array_equal(embedder.encode(texts), expected)
+        same &= np.array_equal(embedder.encode(["a short one"]), alone)
+        del embedder
+        gc.collect()
         os.write(writer, b"same" if same else b"else")
         os._exit(0)
     ready, _, _ = select.select([reader], [], [], 60)

@@ -24,10 +24,11 @@ from transformers import AutoModel, AutoTokenizer, DistilBertConfig
 from semantic_router_lora import Embedder, building
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 from semantic_router_lora.bert_tokenizer import plain_bert_file
-from semantic_router_lora.engines import precision, workers
+from semantic_router_lora.engines import precision
 from semantic_router_lora.engines.bert import BertConfig, read_bert_config
 from semantic_router_lora.engines.bert_weights import BertWeights, read_bert_weights
 from semantic_router_lora.engines.packed import PackedEngine
+from semantic_router_lora.engines.spreading import Spreading
 from semantic_router_lora.engines.transformers import TransformersEngine
 from semantic_router_lora.errors import AdapterMismatchError, InputError
 from semantic_router_lora.tokenization import TextTokenizer, load_tokenizer
@@ -244,31 +245,21 @@ def test_eight_callers_get_what_one_gets_bit_for_bit(pair):
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_a_short_text_is_spread_over_idle_processors_in_the_same_bits(pair, monkeypatch, threads):
+def test_a_short_text_alone_has_the_same_bits_on_all_threads(pair, monkeypatch, threads):
     embedder = Embedder.from_reference(pair[0].reference, threads=threads)
+    beside = embedder.with_adapter("law-cache-lora-L6")  # an adapter beside the weights
     texts = sentences(24, 12)
-    monkeypatch.setattr(workers, "_idle_cpus", lambda: 0)
-    on_one = [embedder.encode([text]) for text in texts]
-    monkeypatch.setattr(workers, "_idle_cpus", lambda: threads - 1)
-    monkeypatch.setattr(workers, "_executor", None)  # no thread but the caller's is asked
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        np.testing.assert_array_equal([embedder.encode([text]) for text in texts], on_one)
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_idle_processors_are_unknown_where_the_system_does_not_say(monkeypatch, tmp_path):
-    assert workers._idle_cpus() < (os.cpu_count() or 1)
-    monkeypatch.setattr(workers, "Path", lambda _: tmp_path / "none")
-    assert workers._idle_cpus() == 0
+    for one in (embedder, beside):
+        monkeypatch.setattr(Spreading, "_choose", lambda *_: False)
+        on_one = [one.encode([text]) for text in texts]
+        monkeypatch.setattr(Spreading, "_choose", lambda *_: True)
+        np.testing.assert_array_equal([one.encode([text]) for text in texts], on_one)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
 def test_a_fork_embeds_what_its_parent_embeds(pair, monkeypatch):
-    monkeypatch.setattr(workers, "_idle_cpus", lambda: 9)
+    monkeypatch.setattr(Spreading, "_choose", lambda *_: True)
     embedder = Embedder.from_reference(pair[0].reference, threads=2)
     texts = ["a short one", "a long one " * 60]
     expected = [embedder.encode([text]) for text in texts]  # threads are running when it forks

@@ -43,6 +43,9 @@ def generate(
     timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 120.0,
     concurrency: Annotated[int, typer.Option(help="Requests in flight at each endpoint.")] = 16,
     attempts: Annotated[int, typer.Option(help="Requests for a query until it has failed.")] = 6,
+    breaker: Annotated[
+        int, typer.Option(help="Queries in a row without an answer until an endpoint is given up.")
+    ] = 10,
     key_variable: Annotated[
         str, typer.Option(help="Environment variable that holds the API key.")
     ] = "OPENAI_API_KEY",
@@ -90,7 +93,7 @@ def generate(
         max_tokens=max_tokens,
         timeout=timeout,
         concurrency=concurrency,
-        persistence=Persistence(attempts=attempts),
+        persistence=Persistence(attempts=attempts, breaker=breaker),
         filters=FilterSettings(disabled=disabled - {REPEATED}),
         drop_repeated=REPEATED not in disabled,
         embedder=None if embedder == "none" else embedder,

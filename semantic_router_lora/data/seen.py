@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ _CACHE_KIB = 64 * 1024
 
 
 class DiskTables:
-    """Tables in a temporary SQLite file, which is deleted at the end of the ``with`` block.
+    """Tables in a temporary SQLite file, which is gone at the end of the ``with`` block.
 
     Memory is bounded by SQLite's cache (64 MiB).
     """
@@ -27,7 +28,9 @@ class DiskTables:
 
     def __init__(self, folder: Path | None = None) -> None:
         """Make the file in a folder; without one, where the system has its temporary files."""
-        self._folder = tempfile.TemporaryDirectory(dir=folder, prefix=".seen-texts-")
+        self._folder = tempfile.TemporaryDirectory(
+            dir=folder, prefix=".seen-texts-", ignore_cleanup_errors=True
+        )
         self._database = sqlite3.connect(
             Path(self._folder.name) / "seen.sqlite", isolation_level=None
         )
@@ -40,6 +43,9 @@ class DiskTables:
             {self.tables}
             BEGIN;"""
         )
+        if os.name == "posix":
+            # the file lives on while it is open, and a process that is killed leaves none
+            self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self

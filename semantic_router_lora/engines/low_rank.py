@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semantic_router_lora.engines.products import add_product, multiply
+
 if TYPE_CHECKING:
     from semantic_router_lora.engines.packed import PackedEngine
 
@@ -105,6 +107,10 @@ class AdaptedEngine:
         """Embed one batch of token ids; see `Engine`."""
         return self.engine.embed(batch, [(len(batch), self.updates)])
 
+    def embed_alone(self, batch: Sequence[Sequence[int]], threads: int) -> NDArray[np.float32]:
+        """See `Engine` and `PackedEngine.embed_alone`."""
+        return self.embed(batch)
+
 
 class Rows:
     """Which rows of a matrix of tokens are of which adapter.
@@ -139,4 +145,5 @@ class Rows:
         for rows, updates in self._rows:
             update: Update | None = getattr(updates[layer], part)
             if update is not None:
-                y[rows].addmm_(x[rows] @ update.down, update.up)
+                inner = x.new_empty(len(x[rows]), update.down.shape[1])
+                add_product(y[rows], multiply(x[rows], update.down, inner), update.up)

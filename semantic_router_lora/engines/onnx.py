@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import weakref
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 class OnnxEngine:
     """Runs a graph of `export.graph` on the CPU, each call on the thread that makes it.
 
-    One thread a call, because threads of ONNX Runtime's own would not survive a fork, and would
-    wait for each other on a busy machine; see `engines.workers`.
+    One thread a call, because threads of ONNX Runtime's own would wait for each other on a busy
+    machine; see `engines.workers`. Only `embed_alone` has more.
 
     Args:
         path: of the graph.
@@ -34,25 +37,11 @@ class OnnxEngine:
     """
 
     def __init__(self, path: Path, *, dim: int, one_by_one: bool = False) -> None:
-        runtime: Any = require("onnxruntime", "onnx")
         self.dim = dim
+        self._path = path
         self._one_by_one = one_by_one
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
-        # Memory from malloc (3 % slower on long texts): the runtime's own is never given back, and
-        # its locks may be held by other threads at the moment of a fork.
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
-        options.log_severity_level = 4  # errors are raised; they need not be printed, too
-        try:
-            self._session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's share no base class
-            reason = str(error).strip().splitlines()[0]
-            raise BaseModelError(f"{path}: ONNX Runtime cannot load it: {reason}") from error
+        self._session = _session(path, 1)
+        self._for_one_text: dict[tuple[int, int], Any] = {}
         inputs = [(value.name, value.type) for value in self._session.get_inputs()]
         outputs = [
             (value.name, value.type, value.shape[-1:]) for value in self._session.get_outputs()
@@ -68,19 +57,60 @@ class OnnxEngine:
         """Embed one batch of token ids; see `Engine`. A text of no tokens gives zeros."""
         if self._one_by_one and len(batch) > 1:
             return np.concatenate([self.embed([ids]) for ids in batch])
+        return self._embed(self._session, batch)
+
+    def embed_alone(self, batch: Sequence[Sequence[int]], threads: int) -> NDArray[np.float32]:
+        """As `embed`, in one session more, made at first use, whose threads share the work."""
+        key = os.getpid(), threads  # a parent's threads do not survive a fork
+        if key not in self._for_one_text:
+            self._for_one_text[key] = session = _session(self._path, threads)
+            _with_threads.add(session)
+        return self._embed(self._for_one_text[key], batch)
+
+    def _embed(self, session: Any, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         lengths = np.fromiter(map(len, batch), np.int64, len(batch))
         ids = np.fromiter(chain.from_iterable(batch), np.int64, int(lengths.sum()))
         held = lengths > 0
         if held.all():
-            vectors: NDArray[np.float32] = self._run(ids, lengths)
+            vectors: NDArray[np.float32] = _run(session, ids, lengths)
             return vectors
         vectors = np.zeros((len(batch), self.dim), np.float32)
         if held.any():
-            vectors[held] = self._run(ids, lengths[held])
+            vectors[held] = _run(session, ids, lengths[held])
         return vectors
 
-    def _run(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = self._session.run(
-            ["vectors"], {"ids": ids, "lengths": lengths}
-        )[0]
-        return vectors
+
+def _session(path: Path, threads: int) -> Any:
+    runtime: Any = require("onnxruntime", "onnx")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+    # Memory from malloc (3 % slower on long texts): the runtime's own is never given back, and
+    # its locks may be held by other threads at the moment of a fork.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.log_severity_level = 4  # errors are raised; they need not be printed, too
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's share no base class
+        reason = str(error).strip().splitlines()[0]
+        raise BaseModelError(f"{path}: ONNX Runtime cannot load it: {reason}") from error
+
+
+_with_threads: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Keep the parent's sessions for ever: to be freed, they would wait for threads of theirs."""
+    for session in _with_threads:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _run(session: Any, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+    vectors: NDArray[np.float32] = session.run(["vectors"], {"ids": ids, "lengths": lengths})[0]
+    return vectors

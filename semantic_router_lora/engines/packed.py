@@ -63,6 +63,10 @@ class PackedEngine:
             ).numpy()
         return vectors
 
+    def embed_alone(self, batch: Sequence[Sequence[int]], threads: int) -> NDArray[np.float32]:
+        """As `embed`; PyTorch shares the work among the threads that it has in this thread."""
+        return self.embed(batch)
+
     def hidden(
         self,
         batch: Sequence[Sequence[int]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -18,9 +18,15 @@ class Engine(Protocol):
 
     Attributes:
         dim: length of a vector.
+        embed_alone: as `embed`, for one short text, on so many threads and in the same bits;
+            None if that cannot be had.
     """
 
     dim: int
+
+    @property
+    def embed_alone(self) -> Callable[[Sequence[Sequence[int]], int], NDArray[np.float32]] | None:
+        """See above."""
 
     def embed(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Embed one batch of token ids, special tokens included.

@@ -26,6 +26,8 @@ _LAYER = re.compile(r"(^|\.)(layers?|h|blocks?)\.\d+\.")
 class TransformersEngine:
     """Runs an encoder of transformers on padded batches."""
 
+    embed_alone = None  # rounding depends on the number of threads
+
     def __init__(
         self, model: PreTrainedModel, *, pooling: str, pad_id: int, device: torch.device
     ) -> None:

@@ -7,8 +7,8 @@ would hang, whereas these threads are started anew in each process.
 
 Batches run side by side, each on one thread: no thread ever waits for another that the system
 has not woken yet, which on a busy machine takes a hundred times as long as the query itself. Only
-a text that comes alone is spread over all threads: a long one always, a short one if it comes from
-the main thread, whose OpenMP team is there anyway, while the other processors have nothing to do.
+a text that comes alone is spread over all threads: a long one always, a short one where that is
+faster; see `engines.spreading`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
+
+from semantic_router_lora.engines.spreading import Spreading
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -51,6 +52,7 @@ class Workers:
         else:
             setting = os.environ.get("OMP_NUM_THREADS", "")
             self.threads = (int(setting) if setting.isdecimal() else 0) or _cpu_count()
+        self._spreading = Spreading(self.threads)
 
     def batch_tokens(self, tokens: int, most: int) -> int:
         """A size of batches that gives every thread some of this many tokens, and none too few."""
@@ -58,7 +60,11 @@ class Workers:
         return min(most, max(share, _LEAST_TOKENS))
 
     def map(
-        self, function: Callable[[Batch], Result], batches: Sequence[Batch], tokens: int
+        self,
+        function: Callable[[Batch], Result],
+        batches: Sequence[Batch],
+        tokens: int,
+        alone: Callable[[Batch, int], Result] | None = None,
     ) -> Iterator[Result]:
         """Apply a function to each batch; results in order, exceptions as the function's own.
 
@@ -66,33 +72,39 @@ class Workers:
             function: what to run; safe to run in several threads.
             batches: its arguments.
             tokens: of all batches together.
+            alone: the same function, for a batch that has all of a number of threads.
         """
+        if alone is not None and len(batches) == 1 and 0 < tokens <= _LEAST_TOKENS:
+            result = self._spreading.run(
+                lambda: next(self._map(function, batches, tokens)),
+                lambda: next(self._on_all_threads(alone, batches)),
+            )
+            return iter([result])
+        return self._map(function, batches, tokens)
+
+    def _map(
+        self, function: Callable[[Batch], Result], batches: Sequence[Batch], tokens: int
+    ) -> Iterator[Result]:
         if not self._uses_torch:
             return self._map_without_torch(function, batches)
-        if len(batches) == 1 and 0 < tokens <= _LEAST_TOKENS and self._caller_may_spread():
-            return iter([function(batches[0])])
-        alone = len(batches) == 1 and tokens > _LEAST_TOKENS
-        count, intra_op = (1, self.threads) if alone else (self.threads, 1)
+        if len(batches) == 1 and tokens > _LEAST_TOKENS:
+            return self._on_all_threads(lambda batch, _: function(batch), batches)
         try:
-            return _executor(os.getpid(), count, intra_op).map(function, batches)
+            return _executor(os.getpid(), self.threads, 1).map(function, batches)
         except RuntimeError:  # the interpreter is shutting down, and starts no more threads
             return map(function, batches)
 
-    def _caller_may_spread(self) -> bool:
-        """Whether a pass in the calling thread would find that many processors free.
-
-        A second OpenMP team would make both slow where processors are few, so it must be the main
-        thread's; and a team does not survive a fork.
-        """
-        import torch
-
-        return (
-            self.threads > 1
-            and not _forked
-            and threading.current_thread() is threading.main_thread()
-            and torch.get_num_threads() == self.threads
-            and _idle_cpus() >= self.threads - 1
-        )
+    def _on_all_threads(
+        self, function: Callable[[Batch, int], Result], batches: Sequence[Batch]
+    ) -> Iterator[Result]:
+        """As `map`; PyTorch's threads belong to the one that calls it, the same one each time."""
+        counts = [self.threads] * len(batches)
+        if not self._uses_torch:
+            return map(function, batches, counts)
+        try:
+            return _executor(os.getpid(), 1, self.threads).map(function, batches, counts)
+        except RuntimeError:  # as above
+            return map(function, batches, counts)
 
     def _map_without_torch(
         self, function: Callable[[Batch], Result], batches: Sequence[Batch]
@@ -141,15 +153,6 @@ def _cpu_count() -> int:
     return os.cpu_count() or 1
 
 
-def _idle_cpus() -> int:
-    """Processors that run nothing at this moment; 0 where the system does not say."""
-    try:
-        running = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
-        return (os.cpu_count() or 1) - int(running)
-    except (OSError, IndexError, ValueError):
-        return 0
-
-
 def _set_threads(intra_op: int) -> None:
     """Set PyTorch's thread count for the calling thread alone."""
     import torch
@@ -168,13 +171,10 @@ def _set_threads(intra_op: int) -> None:
 _setting = threading.Lock()
 
 
-_forked = False
-
-
 def _after_fork() -> None:
     """A forked process must not wait for a thread of its parent."""
-    global _setting, _forked
-    _setting, _forked = threading.Lock(), True
+    global _setting
+    _setting = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

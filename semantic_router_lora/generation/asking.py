@@ -32,8 +32,8 @@ class Asking:
     """One run over the queries that a journal has no answer for.
 
     Several endpoints share the queries: each takes the next one when it has a place free. An
-    endpoint at which several queries in a row run out of attempts, or that cannot be reached to
-    the end, is given up, and its queries go to the others. With the last endpoint the run ends,
+    endpoint at which several queries in a row get no answer, or that cannot be reached to the
+    end, is given up, and its queries go to the others. With the last endpoint the run ends,
     and these queries stay unanswered.
 
     Args:

@@ -45,7 +45,7 @@ class Endpoint:
     Args:
         url: its base, such as ``http://localhost:8000/v1``.
         model: the name that it serves the model by.
-        key: sent as the bearer token; replaced by ``***`` in every error. None if there is none.
+        key: sent as the bearer token; ``***`` in all that comes back. None if there is none.
         schema: of the wanted answer, sent where the server takes one.
         timeout: seconds that an answer may take.
         request: further fields of the request, such as ``temperature``.
@@ -123,7 +123,7 @@ class Endpoint:
             # the typed method spends more time on checking the request than all the rest takes
             request = self._client.post("/chat/completions", body=body, cast_to=httpx.Response)
             # httpx limits the wait for each piece of a response, not for all of them
-            reply = read_reply(await asyncio.wait_for(request, self._timeout))
+            reply = read_reply(await asyncio.wait_for(request, self._timeout), self._key)
         except asyncio.TimeoutError as error:
             raise NoAnswerError(f"no whole answer in {self._timeout:g} s") from error
         except openai.APIStatusError as error:
@@ -196,5 +196,5 @@ class Endpoint:
 
 def backoff(attempt: int, first: float) -> float:
     """Seconds to wait after the given attempt, counted from 1: doubling, capped, with jitter."""
-    longest = min(_LONGEST_WAIT_SECONDS, first * 2.0 ** (attempt - 1))
+    longest = min(_LONGEST_WAIT_SECONDS, first * 2.0 ** min(attempt - 1, 100))  # or it overflows
     return random.uniform(longest / 2, longest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from semantic_router_lora.errors import EndpointError
+from semantic_router_lora.errors import EndpointError, InputError
 from semantic_router_lora.generation.endpoints import Endpoint
 from semantic_router_lora.generation.replies import UnreachableError
 
@@ -20,8 +20,11 @@ class Persistence:
         attempts: requests for a query before it counts as failed.
         answer_attempts: answers to a query before an unusable one is kept; each is paid for.
         rate_limits: answers of status 429 to a query before it counts as failed.
-        breaker: queries in a row that run out of attempts before an endpoint is given up.
+        breaker: queries in a row that get no answer before an endpoint is given up.
         backoff: seconds to wait after the first attempt; doubled after each further one.
+
+    Raises:
+        InputError: if a value is out of range.
     """
 
     attempts: int = 6
@@ -30,10 +33,17 @@ class Persistence:
     breaker: int = 10
     backoff: float = 0.5
 
+    def __post_init__(self) -> None:
+        for name in ("attempts", "answer_attempts", "rate_limits", "breaker"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if not self.backoff >= 0:
+            raise InputError(f"backoff is {self.backoff}, expected 0 seconds or more")
+
 
 @dataclass(eq=False)
 class Place:
-    """An endpoint, and the queries in a row that ran out of attempts there.
+    """An endpoint, and the queries in a row that got no answer there.
 
     It may be these queries, or the endpoint: that shows with its next answer.
 
@@ -52,11 +62,12 @@ class Place:
     given_up: EndpointError | None = None
 
     def suspect(self, query: Query, error: Exception) -> None:
-        """Note a query that ran out of attempts; one too many, and the endpoint is given up."""
+        """Note a query that got no answer; one too many, and the endpoint is given up."""
         self.suspects.append((query, error))
         if len(self.suspects) >= self.breaker:
             self.give_up(
-                f"{len(self.suspects)} queries in a row ran out of attempts, the last with: {error}"
+                f"{len(self.suspects)} queries in a row got no answer (if it is the queries, "
+                f"raise --breaker), the last with: {error}"
             )
 
     def give_up(self, reason: str) -> None:

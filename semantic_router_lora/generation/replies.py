@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from openai import APIStatusError
 
 
+# Servers of one's own take any key, such as "ollama", and an answer may well hold that word.
+_SHORTEST_SECRET = 12
+
+
 class NoAnswerError(Exception):
     """An endpoint gave no answer to this request; another attempt may. Stays inside."""
 
@@ -35,14 +39,20 @@ class Reply:
     finish_reason: str | None
 
 
-def read_reply(response: httpx.Response) -> Reply:
+def read_reply(response: httpx.Response, key: str = "") -> Reply:
     """Read a response of status 200, which may still hold anything.
+
+    Args:
+        response: what came.
+        key: that was sent; replaced by ``***`` where the response repeats it, for this goes into
+            files. Not if it is too short to be a secret.
 
     Raises:
         NoAnswerError: if it is no chat completion.
     """
     try:
-        content = json.loads(response.content.decode("utf-8"))
+        said = response.content.decode("utf-8")
+        content = json.loads(said.replace(key, "***") if len(key) >= _SHORTEST_SECRET else said)
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise NoAnswerError(f"the response is no JSON: {type(error).__name__}") from error
     try:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import itertools
 
 from semantic_router_lora.data.triplets import Triplet
+from semantic_router_lora.generation.answers import Answer
 from semantic_router_lora.generation.filters.candidate import Candidate, Removed
 from semantic_router_lora.generation.queries import query_key
 
 NO_PAIR = "no_pair"
+UNREADABLE = "unreadable"
+
+
+def candidate_of(query: str, answer: Answer) -> tuple[Candidate, list[Removed]]:
+    """What the filters take of an answer, and what stands in it that is no text to use."""
+    unread = [Removed(UNREADABLE, kind, text, query, why) for kind, text, why in answer.unread]
+    return Candidate(query, answer.paraphrases, answer.negatives), unread
 
 
 def triplets_of(

@@ -17,7 +17,7 @@ from semantic_router_lora.generation.filters.candidate import Candidate, Removed
 from semantic_router_lora.generation.journal import Journal
 from semantic_router_lora.generation.queries import OTHER_SHARD, REASONS, QueryFile
 from semantic_router_lora.generation.report import GenerationReport
-from semantic_router_lora.generation.rows import triplets_of
+from semantic_router_lora.generation.rows import candidate_of, triplets_of
 
 Filters = Callable[[Sequence[Candidate]], list[tuple[Candidate, list[Removed]]]]
 
@@ -76,9 +76,9 @@ def write_answers(
             writer = _Writer(report, rows, rest, seen if drop_repeated else None, labels)
             writer.unusable_rows(queries)
             for batch in _batches(_candidates(queries, journal, writer)):
-                results = filters([candidate for _, candidate in batch])
-                for (row, _), (candidate, removed) in zip(batch, results, strict=True):
-                    writer.query(row, candidate, removed)
+                results = filters([candidate for _, candidate, _ in batch])
+                for (row, _, unread), (candidate, removed) in zip(batch, results, strict=True):
+                    writer.query(row, candidate, [*unread, *removed])
                 bar.update(len(batch))
             bar.update(total - bar.n)  # those that had no usable answer
         for part, path in zip(unfinished, (output, dropped), strict=True):
@@ -176,7 +176,7 @@ def _line(triplet: Triplet) -> str:
 
 def _candidates(
     queries: QueryFile, journal: Journal, writer: _Writer
-) -> Iterator[tuple[int, Candidate]]:
+) -> Iterator[tuple[int, Candidate, list[Removed]]]:
     for row, text in queries.texts():
         entry = journal.entry(row)
         if entry is None:
@@ -189,7 +189,7 @@ def _candidates(
             except AnswerError as error:
                 writer.failed(row, text, f"unusable answer: {error}")
             else:
-                yield row, Candidate(text, answer.paraphrases, answer.negatives)
+                yield row, *candidate_of(text, answer)
 
 
 def _batches(items: Iterator[Any]) -> Iterator[list[Any]]:

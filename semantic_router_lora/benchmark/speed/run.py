@@ -6,6 +6,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 from semantic_router_lora.benchmark.results import environment
 from semantic_router_lora.benchmark.speed.arithmetic import forward_operations, gemm_rate
 from semantic_router_lora.benchmark.speed.mixed import mixed_ratio
-from semantic_router_lora.benchmark.speed.peers import ADAPTER, STOCK, available, build_peer
+from semantic_router_lora.benchmark.speed.peers import ADAPTER, STOCK, available
 from semantic_router_lora.benchmark.speed.processes import process_cost
+from semantic_router_lora.benchmark.speed.served import served_peer
 from semantic_router_lora.benchmark.speed.timing import WORKLOADS, Timings, time_peers
 from semantic_router_lora.benchmark.speed.workloads import make_workloads
 from semantic_router_lora.embedder import Embedder
@@ -53,11 +55,15 @@ def run_speed(
     with tempfile.TemporaryDirectory() as name:
         folder = _export(Path(name) / "onnx")
         names = available(onnx=folder is not None)
-        peers = [build_peer(peer, threads, folder) for peer in names]
         config = read_bert_config(resolve_base(DEFAULT_BASE))
         assert isinstance(config, BertConfig)
         rates = [gemm_rate(config, threads)]
-        timings = time_peers(peers, workloads, rounds, progress)
+        with ExitStack() as stack:
+            peers = {
+                peer: stack.enter_context(served_peer(peer, threads, folder, workloads))
+                for peer in names
+            }
+            timings = time_peers(peers, rounds, progress)
         rates.append(gemm_rate(config, threads))
         texts = Path(name) / "texts.json"
         texts.write_text(json.dumps(asdict(workloads)), encoding="utf-8")

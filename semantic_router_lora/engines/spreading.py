@@ -1,0 +1,89 @@
+"""Whether a short text that comes alone is run on one thread or on all.
+
+On an idle machine all threads are up to twice as fast. Where a thread has to wait for a processor,
+or where other OpenMP threads of the same process make PyTorch's sleep between operations, they are
+many times slower. Neither can be foreseen, so both ways are timed as queries come in.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+_SAMPLES = 5
+# The way that was slower is tried again after so many queries, for conditions change; and once
+# more at once as long as it then is the faster one.
+_TRIAL = 200
+# Threads that are done look for more work for some milliseconds, and count as running meanwhile.
+_SECONDS_OF_SPINNING = 0.02
+
+
+class Spreading:
+    """Runs each text the way that was faster lately; safe to use from several threads.
+
+    Args:
+        threads: how many "all" are, at least 1.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._one_at_a_time = threading.Lock()
+        self._seconds: dict[bool, deque[float]] = {
+            spread: deque(maxlen=_SAMPLES) for spread in (False, True)
+        }
+        self._until_trial = 0
+        self._last_spread = -_SECONDS_OF_SPINNING
+
+    def run(self, on_one: Callable[[], Result], on_all: Callable[[], Result]) -> Result:
+        """Run one of two functions that give the same result."""
+        if self._threads == 1 or not self._one_at_a_time.acquire(blocking=False):
+            return on_one()
+        try:
+            start = time.perf_counter()
+            spread = self._choose(start)
+            result = on_all() if spread else on_one()
+            end = time.perf_counter()
+            self._record(spread, end - start)
+            if spread:
+                self._last_spread = end
+            return result
+        finally:
+            self._one_at_a_time.release()
+
+    def _choose(self, now: float) -> bool:
+        one, every = self._seconds[False], self._seconds[True]
+        if len(one) < _SAMPLES or len(every) < _SAMPLES:
+            return len(every) <= len(one) and self._others_are_idle(now)
+        faster = statistics.median(every) < statistics.median(one)
+        if self._until_trial > 0:
+            self._until_trial -= 1
+            return faster
+        return not faster and self._others_are_idle(now)
+
+    def _record(self, spread: bool, seconds: float) -> None:
+        other = self._seconds[not spread]
+        if not self._until_trial and other and seconds >= statistics.median(other):
+            self._until_trial = _TRIAL
+        self._seconds[spread].append(seconds)
+
+    def _others_are_idle(self, now: float) -> bool:
+        """Whether the other threads would find processors: a trial shall cost little."""
+        spinning = self._threads - 1 if now - self._last_spread < _SECONDS_OF_SPINNING else 0
+        return idle_cpus() + spinning >= self._threads - 1
+
+
+def idle_cpus() -> int:
+    """Processors that run nothing at this moment; 0 where the system does not say."""
+    try:
+        running = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
+        return (os.cpu_count() or 1) - int(running)
+    except (OSError, IndexError, ValueError):
+        return 0
