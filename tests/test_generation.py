@@ -22,6 +22,7 @@ from semantic_router_lora.errors import DataError, EndpointError, InputError
 from semantic_router_lora.generation.asking import Persistence
 from semantic_router_lora.generation.filters.pipeline import FilterSettings
 from semantic_router_lora.generation.job import GenerationJob, generate
+from semantic_router_lora.generation.settings import read_thresholds
 from semantic_router_lora.generation.shard import Shard
 
 QUICK = Persistence(attempts=4, backoff=0.01)
@@ -411,6 +412,30 @@ def test_bad_options_are_refused_before_anything_is_asked(make_job, options, mes
         if "persistence" in options:
             options = {"persistence": Persistence(**options["persistence"])}
         generate(make_job(**options))
+
+
+def test_thresholds_are_read_and_what_is_none_is_refused(make_job, tmp_path):
+    with running_chat_server(tmp_path, answers=answers(3)) as server:
+        job = make_job(server, count=3)
+        assert outcomes(generate(job)) == (3, 0, 0)
+        options = ("--filter-only", "--threshold", "max_words=8", "--threshold", "word_copy=0.5")
+        done = subprocess.run(command(job, *options), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    removed = json.loads(job.report.read_text())["removed"]
+    assert removed["length"]["examples"][0]["reason"] == "10 words, 2 to 8 wanted"
+    assert read_thresholds(["leak_words=9", "far_paraphrase=.5"]) == {
+        "leak_words": 9,
+        "far_paraphrase": 0.5,
+    }
+    for wrong, message in (
+        ("size=3", "no threshold 'size'; there are min_words"),
+        ("disabled=copy", "no threshold 'disabled'"),
+        ("min_words", "min_words is '', expected a whole number"),
+        ("min_words=2.5", "expected a whole number"),
+        ("word_copy=high", "word_copy is 'high', expected a number"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_thresholds([wrong])
 
 
 def test_an_unknown_filter_is_an_error_that_lists_them(make_job, tmp_path):

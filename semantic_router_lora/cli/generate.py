@@ -53,6 +53,10 @@ def generate(
         Optional[list[str]],  # noqa: UP045
         typer.Option(help="Filter to leave out; may be repeated. See docs/generating.md."),
     ] = None,
+    threshold: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="NAME=VALUE of a filter; may be repeated. See docs/generating.md."),
+    ] = None,
     embedder: Annotated[
         str, typer.Option(help="Model of the filters by meaning; 'none' leaves those out.")
     ] = DEFAULT_BASE,
@@ -74,7 +78,7 @@ def generate(
     from semantic_router_lora.generation.filters.pipeline import FilterSettings
     from semantic_router_lora.generation.job import generate as run
     from semantic_router_lora.generation.places import Persistence
-    from semantic_router_lora.generation.settings import GenerationJob
+    from semantic_router_lora.generation.settings import GenerationJob, read_thresholds
     from semantic_router_lora.generation.shard import Shard
     from semantic_router_lora.generation.writing import REPEATED
 
@@ -94,7 +98,10 @@ def generate(
         timeout=timeout,
         concurrency=concurrency,
         persistence=Persistence(attempts=attempts, breaker=breaker),
-        filters=FilterSettings(disabled=disabled - {REPEATED}),
+        filters=FilterSettings(
+            **read_thresholds(threshold or []),  # type: ignore[arg-type]
+            disabled=disabled - {REPEATED},
+        ),
         drop_repeated=REPEATED not in disabled,
         embedder=None if embedder == "none" else embedder,
         cross_encoder=cross_encoder,

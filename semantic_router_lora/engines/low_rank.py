@@ -118,6 +118,9 @@ class Rows:
     Args:
         batch: token ids.
         segments: how many texts in a row are of which adapter; None for the weights as they are.
+
+    Attributes:
+        alike: whether all rows are of one adapter, or of none: `add` then takes parts of them.
     """
 
     def __init__(
@@ -132,6 +135,9 @@ class Rows:
             if updates is not None and tokens:
                 self._rows.append((slice(token, token + tokens), updates))
             text, token = text + count, token + tokens
+        self.alike = not self._rows or self._rows[0][0] == slice(0, token)
+        if self.alike:
+            self._rows = [(slice(None), updates) for _, updates in self._rows]
 
     def add(self, layer: int, part: str, x: Tensor, y: Tensor) -> None:
         """Add to a linear layer's outputs what its rows' adapters add, in place.
@@ -139,11 +145,12 @@ class Rows:
         Args:
             layer: number of the encoder's layer.
             part: a field of `LayerUpdate`.
-            x: (tokens, in), the linear layer's input.
+            x: (tokens, in), the linear layer's input; fewer rows only if they are alike.
             y: (tokens, out), its output.
         """
         for rows, updates in self._rows:
             update: Update | None = getattr(updates[layer], part)
             if update is not None:
-                inner = x.new_empty(len(x[rows]), update.down.shape[1])
-                add_product(y[rows], multiply(x[rows], update.down, inner), update.up)
+                x_rows, y_rows = x[rows], y[rows]
+                inner = x.new_empty(len(x_rows), update.down.shape[1])
+                add_product(y_rows, multiply(x_rows, update.down, inner), update.up)

@@ -107,7 +107,7 @@ class PackedEngine:
             return layer_norm(values, (dim,), *parameters, config.layer_norm_eps)
 
         adapters = Rows(batch, segments)
-        block = max(1, tokens) if segments else _BLOCK  # adapters know rows by number in all
+        block = _BLOCK if adapters.alike else max(1, tokens)
         x = norm(x, weights.norm)
         for i, layer in enumerate(weights.layers):
             multiply(x, layer.query_key_value.weight, qkv).add_(layer.query_key_value.bias)

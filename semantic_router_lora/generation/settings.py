@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from semantic_router_lora.errors import InputError
@@ -12,6 +12,27 @@ from semantic_router_lora.generation.places import Persistence
 from semantic_router_lora.generation.shard import Shard
 
 KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+def read_thresholds(assignments: Sequence[str]) -> dict[str, float]:
+    """Read ``NAME=VALUE`` for fields of `FilterSettings`.
+
+    Raises:
+        InputError: if one is of another form, names no threshold, or its value is no number.
+    """
+    kinds = {one.name: type(one.default) for one in fields(FilterSettings)}
+    del kinds["disabled"]
+    found: dict[str, float] = {}
+    for assignment in assignments:
+        name, _, value = assignment.partition("=")
+        if name not in kinds:
+            raise InputError(f"no threshold {name!r}; there are {', '.join(kinds)}")
+        try:
+            found[name] = kinds[name](value)
+        except ValueError as error:
+            wanted = "a whole number" if kinds[name] is int else "a number"
+            raise InputError(f"threshold {name} is {value!r}, expected {wanted}") from error
+    return found
 
 
 @dataclass(frozen=True)
