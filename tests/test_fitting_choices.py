@@ -19,7 +19,12 @@ from semantic_router_lora.fitting.held_out import (
 from semantic_router_lora.fitting.router_file import RouterFile, write_router
 from semantic_router_lora.fitting.routes import NONE
 from semantic_router_lora.fitting.scores import Neighbours, Scoring
-from semantic_router_lora.fitting.thresholds import Calibration, Thresholds, fit_thresholds
+from semantic_router_lora.fitting.thresholds import (
+    Calibration,
+    Thresholds,
+    apply_thresholds,
+    fit_thresholds,
+)
 
 LINE_1 = hasattr(semantic_router, "IndexedRouter")
 
@@ -108,6 +113,19 @@ def test_equal_scores_are_accepted_or_refused_together():
     labels = np.array([0, 0, NONE, NONE, NONE])
     found = fit_thresholds(found_choices([0.5] * 5, [True, True, False, False, False]), labels)
     assert found.score > 0.5
+
+
+def test_thresholds_are_judged_on_folds_that_they_were_not_fitted_on():
+    # what parts the first fold would keep all of the second, and the other way round nothing
+    labels = np.array([0, 0, NONE, NONE] * 2)
+    scores = [0.4, 0.35, 0.1, 0.05, 0.9, 0.85, 0.6, 0.55]
+    right = [True, True, False, False] * 2
+    folds = np.array([0] * 4 + [1] * 4)
+    found = apply_thresholds(found_choices(scores, right), labels, folds)
+    assert (found.routed, found.refused) == (0.5, 0.5)
+    assert found.calibration_error is not None and found.calibration_error > 0.2
+    inside = apply_thresholds(found_choices([0.5] * 4, [True] * 4), np.zeros(4, int), folds[:4])
+    assert (inside.routed, inside.refused, inside.calibration_error) == (1.0, None, None)
 
 
 def test_scoring_is_chosen_without_the_fold_that_it_is_judged_on():

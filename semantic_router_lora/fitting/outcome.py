@@ -34,6 +34,7 @@ from semantic_router_lora.fitting.routes import NONE
 from semantic_router_lora.fitting.rows import training_rows
 from semantic_router_lora.fitting.scores import Scoring
 from semantic_router_lora.fitting.thresholds import (
+    apply_thresholds,
     calibration_error,
     fit_thresholds,
     out_of_scope_auroc,
@@ -82,6 +83,10 @@ def write_outcome(
     scoring = best_scoring(held_out, held_out.after, scorings)
     final = choices(held_out, held_out.after, [scoring])  # what the thresholds are for
     thresholds = fit_thresholds(final, labels)
+    applied = (
+        apply_thresholds(before, labels, held_out.folds),
+        apply_thresholds(final, labels, held_out.folds),
+    )
     difference = rise(before, after, labels, job.seed)
     auroc = tuple(out_of_scope_auroc(found.scores, labels) for found in (before, after))
     general: Any = None
@@ -112,8 +117,9 @@ def write_outcome(
         thresholds=thresholds,
         calibration_error=(
             calibration_error(np.clip(final.scores, 0, 1), final.right),
-            _cross_fitted_error(final, held_out),
+            applied[1].calibration_error,
         ),
+        applied=applied,
         auroc=None if None in auroc else auroc,  # type: ignore[arg-type]
         general=general,
         seconds=round(time.monotonic() - started, 1),
@@ -173,22 +179,6 @@ def _write_adapter(
         },
     }
     write_adapter(base, job.trainer.model, run, target, info)
-
-
-def _cross_fitted_error(final: Choices, held_out: HeldOut) -> float | None:
-    """Of probabilities that were fitted without the fold; a lone fold is cut in two."""
-    folds = held_out.folds
-    if len(np.unique(folds)) == 1:
-        folds = np.arange(len(folds)) % 2
-    probabilities = np.zeros(len(folds))
-    for fold in np.unique(folds):
-        rest, here = folds != fold, folds == fold
-        part = Choices(final.routes[rest], final.scores[rest], final.right[rest])
-        fitted = fit_thresholds(part, held_out.labels[rest]).calibration
-        if fitted is None:
-            return None
-        probabilities[here] = fitted(final.scores[here])
-    return calibration_error(probabilities, final.right)
 
 
 def _accuracy(found: Choices, held_out: HeldOut) -> float:

@@ -13,7 +13,7 @@ from semantic_router_lora.benchmark.measure import Figure
 from semantic_router_lora.fitting.held_out import Choices, HeldOut, Rise
 from semantic_router_lora.fitting.routes import NONE
 from semantic_router_lora.fitting.scores import Scoring
-from semantic_router_lora.fitting.thresholds import Thresholds
+from semantic_router_lora.fitting.thresholds import Applied, Thresholds
 from semantic_router_lora.tables import Table
 
 _SHOWN = 15
@@ -42,6 +42,8 @@ class FitReport:
         thresholds: for the fitted router.
         calibration_error: of the raw score and of the calibrated probability, taken for how likely
             a choice is right; None if it could not be calibrated.
+        applied: what thresholds that are fitted like these make of held-out queries, without the
+            adapter and with it.
         auroc: how well scores part queries with a route from those without, before and after;
             None without such queries.
         general: average precision on the bundled general suite before and after.
@@ -63,6 +65,7 @@ class FitReport:
     after: tuple[int, ...]
     thresholds: Thresholds
     calibration_error: tuple[float, float | None]
+    applied: tuple[Applied, Applied]
     auroc: tuple[float, float] | None
     general: tuple[Figure, Figure] | None
     seconds: float
@@ -120,8 +123,15 @@ class FitReport:
                 f"{rise.after - rise.before:+.3f} [{rise.low:+.3f}, {rise.high:+.3f}]",
             ),
         ]
+        shares = [f"{applied.routed:.3f}" for applied in self.applied]
+        rows.append(("accuracy with a threshold", *shares))
         if self.auroc is not None:
+            refused = [f"{applied.refused:.3f}" for applied in self.applied]
+            rows.append(("out of scope, refused by the threshold", *refused))
             rows.append(("out of scope, AUROC", *(f"{value:.3f}" for value in self.auroc)))
+        probability = self.thresholds.probability
+        chosen = "" if probability is None else f"; probability {probability:.3f}"
+        rows.append(("threshold", "", f"score {self.thresholds.score:.4f}{chosen}"))
         shown = "–" if calibrated is None else f"{calibrated:.3f}"
         rows.append(("calibration error: raw score; calibrated", f"{error:.3f}", shown))
         if self.general is not None:

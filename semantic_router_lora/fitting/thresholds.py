@@ -49,6 +49,45 @@ class Thresholds:
     probability: float | None
 
 
+@dataclass(frozen=True)
+class Applied:
+    """What thresholds make of queries that they were not fitted on.
+
+    Attributes:
+        routed: share of the queries with a route that are sent there.
+        refused: share of the queries without one that are sent nowhere; None without such queries.
+        calibration_error: of the calibrated probability, taken for how likely a choice is right;
+            None if it could not be calibrated.
+    """
+
+    routed: float
+    refused: float | None
+    calibration_error: float | None
+
+
+def apply_thresholds(found: Choices, labels: NDArray[np.intp], folds: NDArray[np.intp]) -> Applied:
+    """Apply to each fold what is fitted on the others; a lone fold is cut in two."""
+    if len(np.unique(folds)) == 1:
+        folds = np.arange(len(folds)) % 2
+    accepted = np.zeros(len(folds), bool)
+    probabilities: NDArray[np.float64] | None = np.zeros(len(folds))
+    for fold in np.unique(folds):
+        rest, here = folds != fold, folds == fold
+        part = Choices(found.routes[rest], found.scores[rest], found.right[rest])
+        fitted = fit_thresholds(part, labels[rest])
+        accepted[here] = found.scores[here] >= fitted.score
+        if fitted.calibration is None:
+            probabilities = None
+        elif probabilities is not None:
+            probabilities[here] = fitted.calibration(found.scores[here])
+    outside = labels == NONE
+    return Applied(
+        float((accepted & found.right)[~outside].mean()),
+        float(1 - accepted[outside].mean()) if outside.any() else None,
+        None if probabilities is None else calibration_error(probabilities, found.right),
+    )
+
+
 def fit_thresholds(found: Choices, labels: NDArray[np.intp]) -> Thresholds:
     """Choose them.
 
