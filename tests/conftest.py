@@ -23,6 +23,9 @@ from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
+# Fixtures that several files share.
+pytest_plugins = ["corpus_jobs", "prepared", "small_exports", "tiny_training"]
+
 MakeAdapter = Callable[..., Path]
 
 
@@ -101,3 +104,12 @@ def twelve_layers(
     model.save_pretrained(folder)
     complete(folder)
     return folder
+
+
+@pytest.fixture
+def law_folder(tmp_path: Path) -> Path:
+    """A copy of a bundled adapter, which a test may change."""
+    from semantic_router_lora.adapters.resolve import resolve_adapter
+
+    name = "law-cache-lora-L6"
+    return Path(shutil.copytree(resolve_adapter(name).folder, tmp_path / name))

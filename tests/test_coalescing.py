@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from forking import holds_in_a_fork
 
 from semantic_router_lora.coalescing import Coalescer
 
@@ -131,8 +132,9 @@ def test_many_threads_with_event_loops_of_their_own():
 def test_a_forked_process_has_a_thread_of_its_own():
     coalescer = Coalescer(Slow(0.001))
     asyncio.run(coalescer.embed(["before"]))
-    child = os.fork()
-    if child == 0:
+
+    def embedded() -> bool:
         result = asyncio.run(asyncio.wait_for(coalescer.embed(["after"]), 5))
-        os._exit(0 if result.tolist() == expected(["after"]) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        return result.tolist() == expected(["after"])
+
+    assert holds_in_a_fork(embedded)

@@ -6,9 +6,7 @@ import json
 import logging
 import os
 import random
-import select
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from forking import holds_in_a_fork
+from sample_texts import sentences
 from transformers import AutoModel, AutoTokenizer, DistilBertConfig
 
 from semantic_router_lora import Embedder, building
@@ -33,7 +33,6 @@ from semantic_router_lora.engines.transformers import TransformersEngine
 from semantic_router_lora.errors import AdapterMismatchError, InputError
 from semantic_router_lora.tokenization import TextTokenizer, load_tokenizer
 
-WORDS = "cancel my order before it ships and give the money back to an old card please".split()
 ALL_LINEAR = ["query", "key", "value", "dense"]
 LENGTHS = {
     "one token": [1],
@@ -72,11 +71,6 @@ def copied_base(base_folder: Path, tmp_path: Path) -> Path:
 def random_tokens(lengths: list[int]) -> list[list[int]]:
     generator = random.Random(0)
     return [[generator.randrange(30522) for _ in range(length)] for length in lengths]
-
-
-def sentences(count: int, most: int) -> list[str]:
-    generator = random.Random(1)
-    return [" ".join(generator.choices(WORDS, k=generator.randint(0, most))) for _ in range(count)]
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
@@ -263,20 +257,14 @@ def test_a_fork_embeds_what_its_parent_embeds(pair, monkeypatch):
     embedder = Embedder.from_reference(pair[0].reference, threads=2)
     texts = ["a short one", "a long one " * 60]
     expected = [embedder.encode([text]) for text in texts]  # threads are running when it forks
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        same = all(
+
+    def same() -> bool:
+        return all(
             np.allclose(embedder.encode([text]), vectors, atol=1e-6)
             for text, vectors in zip(texts, expected, strict=True)
         )
-        os.write(writer, b"same" if same else b"else")
-        os._exit(0)
-    ready, _, _ = select.select([reader], [], [], 60)
-    answer = os.read(reader, 4) if ready else b"hangs"
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    assert answer == b"same"
+
+    assert holds_in_a_fork(same)
 
 
 def test_auto_is_bfloat16_only_where_it_is_fast_and_close(monkeypatch, adapter_folder):

@@ -95,6 +95,3 @@ def test_wordings_of_medquad(tmp_path):
     (tmp_path / "w.txt").write_text("= causes / origin\nwhat causes it\n")
     with pytest.raises(DataError, match=r"w\.txt:2: expected"):
         read_wordings(tmp_path / "w.txt")
-
-
-# --- originals ------------------------------------------------------------------------------

@@ -1,0 +1,144 @@
+"""Exported folders that are broken, and options that none can follow: one clear error each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder
+from semantic_router_lora.base_models import file_sha256
+from semantic_router_lora.errors import BaseModelError, InputError, MissingExtraError
+from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, read_exported
+
+
+def rewrite(folder: Path, **changes: Any) -> None:
+    """Change what export.json says, its checksum included."""
+    replace(read_exported(str(folder)).info, **changes).write(folder)
+
+
+def put_graph(folder: Path, content: bytes) -> None:
+    """Another graph, with its right hash."""
+    (folder / GRAPH).write_bytes(content)
+    rewrite(folder, graph_sha256=file_sha256(folder / GRAPH))
+
+
+def edited_graph(folder: Path, change: Callable[[Any], None]) -> None:
+    model = onnx.load(folder / GRAPH)
+    change(model)
+    put_graph(folder, model.SerializeToString())
+
+
+def cut_short(folder: Path) -> None:
+    content = (folder / GRAPH).read_bytes()
+    (folder / GRAPH).write_bytes(content[: len(content) // 2])
+
+
+def one_bit(folder: Path) -> None:
+    content = bytearray((folder / GRAPH).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / GRAPH).write_bytes(content)
+
+
+def other_tokenizer(folder: Path) -> None:
+    path = folder / TOKENIZER
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"lowercase":true', '"lowercase":false')
+    )
+
+
+def edited_info(folder: Path) -> None:
+    info = json.loads((folder / INFO).read_text())
+    (folder / INFO).write_text(json.dumps(info | {"max_length": 8}))
+
+
+def later_format(folder: Path) -> None:
+    rewrite(folder, format_version=2)
+
+
+def later_opset(folder: Path) -> None:
+    def change(model: Any) -> None:
+        model.opset_import[0].version = 999
+
+    edited_graph(folder, change)
+
+
+def weights_outside(folder: Path) -> None:
+    def change(model: Any) -> None:
+        tensor = next(t for t in model.graph.initializer if t.name == "layer.0.query")
+        (folder.parent / "outside").write_bytes(tensor.raw_data)
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../outside")
+
+    edited_graph(folder, change)
+
+
+def other_output(folder: Path) -> None:
+    edited_graph(folder, lambda model: setattr(model.graph.output[0], "name", "grid"))
+
+
+BROKEN: list[tuple[Callable[[Path], Any], str]] = [
+    (lambda folder: (folder / GRAPH).unlink(), "has no model.onnx"),
+    (lambda folder: (folder / TOKENIZER).unlink(), "has no tokenizer.json"),
+    (cut_short, r"model.onnx \(\d+ bytes\) is not the file that was exported"),
+    (one_bit, "model.onnx .* is not the file that was exported"),
+    (other_tokenizer, "tokenizer.json .* is not the file that was exported"),
+    (edited_info, "changed after the export"),
+    (lambda folder: (folder / INFO).write_text('{"format": '), "does not describe"),
+    (lambda folder: (folder / INFO).write_text("[" * 100_000), "does not describe"),
+    (lambda folder: (folder / INFO).write_text("{}"), "its format is not"),
+    (later_format, "format version 2, this release reads 1"),
+    (lambda folder: rewrite(folder, dtype="float64"), "dtype 'float64'"),
+    (lambda folder: rewrite(folder, max_length="256"), "max_length is '256'"),
+    (lambda folder: rewrite(folder, dim=33), "vectors of 33 numbers"),
+    (lambda folder: put_graph(folder, b"no graph at all"), "is no ONNX graph"),
+    (lambda folder: put_graph(folder, b""), "is no ONNX graph"),
+    (later_opset, "ONNX Runtime cannot load it.*999"),
+    (weights_outside, "takes weights from other files"),
+    (other_output, "ONNX Runtime cannot load it|not ids and lengths"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), BROKEN, ids=[m for _, m in BROKEN])
+def test_a_broken_folder_is_one_clear_error(copied_export, capfd, damage, message):
+    damage(copied_export)
+    with pytest.raises(BaseModelError, match=message) as caught:
+        Embedder(str(copied_export))
+    assert str(copied_export) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"adapter": "multi-domain-cache-lora-L6"}, "whose adapter is merged"),
+        ({"device": "cuda"}, "device is 'cuda'"),
+        ({"dtype": "bfloat16"}, "dtype is 'bfloat16'"),
+        ({"engine": "packed"}, "engine is 'packed'"),
+    ],
+    ids=str,
+)
+def test_options_that_an_export_cannot_follow(small_export, options, message):
+    with pytest.raises(InputError, match=message):
+        Embedder(str(small_export), **options)
+
+
+def test_the_engine_alone_names_the_command(small_base):
+    with pytest.raises(InputError, match="semantic-router-lora export --engine onnx"):
+        Embedder(str(small_base), engine="onnx")
+    with pytest.raises(InputError, match="export --engine onnx"):
+        LoRAHuggingFaceEncoder(engine="onnx")
+
+
+def test_a_missing_runtime_names_the_extra(small_export, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"semantic-router-lora\[onnx\]"):
+        Embedder(str(small_export))
