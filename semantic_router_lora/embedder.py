@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import hashlib
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semantic_router_lora.adapters.read import Adapter, named_base, read_adapter, read_config
+from semantic_router_lora.adapters.read import read_adapter
 from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.adapting import (
     adapted_engine,
@@ -20,18 +16,13 @@ from semantic_router_lora.adapting import (
     tokens_of_each,
     updates_for,
 )
-from semantic_router_lora.base_models import BaseModel, resolve_base
-from semantic_router_lora.building import EngineName, build, tokenizer_for
+from semantic_router_lora.batching import MOST_TOKENS, WINDOW, embed_texts
+from semantic_router_lora.building import EngineName, tokenizer_for
 from semantic_router_lora.coalescing import Coalescer
-from semantic_router_lora.devices import HostCpu, torch_device
-from semantic_router_lora.engines.workers import Workers
-from semantic_router_lora.errors import (
-    AdapterMismatchError,
-    InputError,
-    ModelReferenceError,
-)
-from semantic_router_lora.export.folder import is_exported, read_exported
-from semantic_router_lora.options import DType, check_exported, check_options
+from semantic_router_lora.devices import HostCpu
+from semantic_router_lora.errors import AdapterMismatchError, InputError
+from semantic_router_lora.loading import fingerprint, load
+from semantic_router_lora.options import DType, check_options
 from semantic_router_lora.reference import ModelReference
 from semantic_router_lora.tokenization import check_texts
 from semantic_router_lora.vector_cache import VectorCache
@@ -41,15 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from semantic_router_lora.engines.protocol import Engine
-    from semantic_router_lora.tokenization import TextTokenizer
-
-logger = logging.getLogger(__name__)
-
-# Tokens of one forward pass: few enough for the cache of one core, or enough to keep a GPU busy.
-_MOST_TOKENS = {"packed": 1024, "onnx": 256, "transformers": 4096}
-
-# Texts tokenised at a time: bounds memory on long inputs, and is wide enough to sort by length.
-_WINDOW = 8192
 
 
 class Embedder:
@@ -107,8 +89,6 @@ class Embedder:
         max_batch_tokens: int | None = None,
         cache_size: int = 0,
     ) -> None:
-        if base is None and adapter is None:
-            raise ModelReferenceError("name a base model, an adapter, or both")
         check_options(
             dtype,
             engine,
@@ -116,71 +96,27 @@ class Embedder:
             max_batch_tokens=max_batch_tokens,
             cache_size=cache_size,
         )
-        self._base: BaseModel
-        self._adapter: Adapter | None
-        self.device: torch.device | HostCpu
-        self._workers: Workers | None
-        self._tokenizer: TextTokenizer
-        self._engine: Engine
-        self.engine: EngineName
-        exported = read_exported(base) if base is not None and is_exported(base) else None
-        if exported is not None:
-            check_exported(exported, adapter, device, dtype, engine)
-            self._base, self._adapter = exported.base, None
-            self.device = HostCpu()
-            self._workers = Workers(threads, uses_torch=False)
-            self._tokenizer, self._engine = self._workers.run(exported.load)
-            self.engine, self.dtype = "onnx", exported.info.dtype
-        else:
-            self._load(base, adapter, device, dtype, engine, threads)
-        self._max_batch_tokens = max_batch_tokens or _MOST_TOKENS[self.engine]
+        loaded = load(base, adapter, device=device, dtype=dtype, engine=engine, threads=threads)
+        self._base, self._adapter = loaded.base, loaded.adapter
+        self.device: torch.device | HostCpu = loaded.device
+        self._workers, self._tokenizer = loaded.workers, loaded.tokenizer
+        self._engine: Engine = loaded.engine
+        self.engine, self.dtype = loaded.engine_name, loaded.dtype
+        self.fingerprint = loaded.fingerprint
+        self._max_batch_tokens = max_batch_tokens or MOST_TOKENS[self.engine]
         self._options: dict[str, Any] = {
             "device": device,
             # not `auto`, which may come to another type elsewhere; an export has but one
-            "dtype": dtype if exported else self.dtype,
+            "dtype": dtype if self.engine == "onnx" else self.dtype,
             "engine": engine,
             "threads": threads,
             "max_batch_tokens": max_batch_tokens,
             "cache_size": cache_size,
         }
-        self.fingerprint = exported.info.fingerprint if exported else self._fingerprint()
         self._merged = self._adapter  # what is in the weights, also for those that share them
         self._shared: dict[str | None, Embedder] = {}
         self._cache = VectorCache(cache_size) if cache_size else None
         self._coalescer = Coalescer(self.encode)
-
-    def _load(
-        self,
-        base: str | None,
-        adapter: str | None,
-        device: str,
-        dtype: str,
-        engine: EngineName,
-        threads: int | None,
-    ) -> None:
-        """Find, check and merge what a reference names."""
-        if engine == "onnx":
-            raise InputError(
-                f"engine='onnx' runs exported folders, and {base or adapter} is none; write one "
-                f"with: semantic-router-lora export --engine onnx REFERENCE FOLDER"
-            )
-        location = resolve_adapter(adapter) if adapter is not None else None
-        if base is None and location is not None:
-            base = named_base(read_config(location.name, location.folder))
-            if base is None:
-                raise ModelReferenceError(f"adapter {adapter} names no base model: pass base=")
-        assert base is not None
-        self._base = resolve_base(base)
-        self._adapter = read_adapter(location.name, location.folder) if location else None
-        chosen = self.device = torch_device(device or "auto")
-        # On another device, batches run in the caller's thread, one after the other.
-        self._workers = Workers(threads) if chosen.type == "cpu" else None
-        prepare = functools.partial(
-            build, self._base, self._adapter, device=chosen, dtype=dtype, engine=engine
-        )
-        built = self._workers.run(prepare) if self._workers else prepare()
-        self._tokenizer, self._engine = built.tokenizer, built.engine
-        self.engine, self.dtype = built.engine_name, built.dtype
 
     @classmethod
     def from_reference(cls, reference: str, **options: Any) -> Embedder:
@@ -207,20 +143,6 @@ class Embedder:
     def pooling(self) -> str:
         """How token vectors become one: ``mean``, ``cls`` or ``max``."""
         return self._base.pooling
-
-    def _fingerprint(self) -> str:
-        """Taken when all is read, so that it tells what is loaded, whatever changes later."""
-        digest = hashlib.sha256()
-        parts = (
-            *self._base.fingerprint_parts(),
-            self._adapter.fingerprint if self._adapter else "",
-            self._tokenizer.serialized(),
-            str(self.max_seq_length),
-            self.dtype,
-        )
-        for part in parts:
-            digest.update(hashlib.sha256(part.encode()).digest())
-        return digest.hexdigest()[:16]
 
     def with_adapter(self, adapter: str | None) -> Embedder:
         """The same base with another adapter; weights, threads and cache are shared.
@@ -256,7 +178,7 @@ class Embedder:
         other._adapter, other._tokenizer, other._shared = found, tokenizer, {}
         other._engine = adapted_engine(packed, updates)
         other._coalescer = Coalescer(other.encode)
-        other.fingerprint = other._fingerprint()
+        other.fingerprint = fingerprint(self._base, found, tokenizer, self.dtype)
         return other
 
     async def aencode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -308,8 +230,8 @@ class Embedder:
                 self._shared[name] = self.with_adapter(name)
         assert self._workers is not None  # the packed engine runs on the CPU
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        for start in range(0, len(texts), _WINDOW):
-            window = slice(start, start + _WINDOW)
+        for start in range(0, len(texts), WINDOW):
+            window = slice(start, start + WINDOW)
             names = list(adapters[window])
             tokens = tokens_of_each(texts[window], [self._shared[n]._tokenizer for n in names])
             engines = [self._shared[name]._engine for name in names]
@@ -317,38 +239,14 @@ class Embedder:
         return vectors
 
     def _encode(self, checked: Sequence[str], show_progress: bool = False) -> NDArray[np.float32]:
-        vectors = np.empty((len(checked), self.dim), dtype=np.float32)
-        with _progress(len(checked), show_progress) as bar:
-            for start in range(0, len(checked), _WINDOW):
-                tokens = self._tokenizer(checked[start : start + _WINDOW])
-                lengths = [len(ids) for ids in tokens]
-                rows = list(self._batches(lengths))
-                batches = [[tokens[row] for row in batch] for batch in rows]
-                for batch, embedded in zip(rows, self._embed(batches, sum(lengths)), strict=True):
-                    vectors[start + batch] = embedded
-                    if bar is not None:
-                        bar.update(len(batch))
-        return vectors
-
-    def _embed(
-        self, batches: Sequence[Sequence[list[int]]], tokens: int
-    ) -> Iterator[NDArray[np.float32]]:
-        if self._workers is None:
-            return map(self._engine.embed, batches)
-        return self._workers.map(self._engine.embed, batches, tokens, self._engine.embed_alone)
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[NDArray[np.intp]]:
-        """Row numbers by falling length, cut where padding would exceed the token budget."""
-        most = self._max_batch_tokens
-        if self._workers is not None:
-            most = self._workers.batch_tokens(sum(lengths), most)
-        order = np.argsort(-np.asarray(lengths), kind="stable")
-        start = 0
-        while start < len(order):
-            widest = max(1, lengths[order[start]])
-            size = max(1, most // widest)
-            yield order[start : start + size]
-            start += size
+        return embed_texts(
+            checked,
+            self._tokenizer,
+            self._engine,
+            self._workers,
+            self._max_batch_tokens,
+            show_progress=show_progress,
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Embedder:
         return self  # immutable: a copy would only double the memory
@@ -370,12 +268,3 @@ def _rebuild(reference: str, options: dict[str, Any], fingerprint: str) -> Embed
             f"fingerprint {embedder.fingerprint}, expected {fingerprint}"
         )
     return embedder
-
-
-def _progress(total: int, shown: bool) -> contextlib.AbstractContextManager[Any]:
-    if not shown:  # and tqdm, which takes a tenth of the whole cold start, is not imported
-        return contextlib.nullcontext()
-    from tqdm.auto import tqdm
-
-    bar: contextlib.AbstractContextManager[Any] = tqdm(total=total, unit="text", smoothing=0.05)
-    return bar

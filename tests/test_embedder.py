@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder
+from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder, batching
 from semantic_router_lora.base_models import DEFAULT_BASE
+from semantic_router_lora.batching import batches_of
 from semantic_router_lora.errors import AdapterMismatchError, InputError, ModelReferenceError
 
 TEXTS = [
@@ -78,19 +79,17 @@ def test_same_vector_in_any_batch(embedder, adapter_folder):
     np.testing.assert_allclose(tiny.encode(TEXTS), together[: len(TEXTS)], atol=1e-6)
 
 
-def test_batches_keep_the_token_budget(embedder):
+def test_batches_keep_the_token_budget():
     lengths = [3, 200, 5, 90, 4, 256, 7]
-    batches = list(embedder._batches(lengths))
+    batches = list(batches_of(lengths, 300))
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     for rows in batches:
-        assert len(rows) * max(lengths[row] for row in rows) <= embedder._max_batch_tokens
+        assert len(rows) * max(lengths[row] for row in rows) <= 300
 
 
 def test_more_texts_than_one_window(embedder, monkeypatch):
-    from semantic_router_lora import embedder as module
-
     whole = embedder.encode(TEXTS)
-    monkeypatch.setattr(module, "_WINDOW", 3)
+    monkeypatch.setattr(batching, "WINDOW", 3)
     np.testing.assert_allclose(embedder.encode(TEXTS), whole, atol=1e-6)
 
 

@@ -1,0 +1,84 @@
+"""From texts to vectors: in windows, sorted by length, in batches that suit an engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from semantic_router_lora.engines.protocol import Engine
+    from semantic_router_lora.engines.workers import Workers
+    from semantic_router_lora.tokenization import TextTokenizer
+
+# Tokens of one forward pass: few enough for the cache of one core, or enough to keep a GPU busy.
+MOST_TOKENS = {"packed": 1024, "onnx": 256, "transformers": 4096}
+
+# Texts tokenised at a time: bounds memory on long inputs, and is wide enough to sort by length.
+WINDOW = 8192
+
+
+def embed_texts(
+    texts: Sequence[str],
+    tokenizer: TextTokenizer,
+    engine: Engine,
+    workers: Workers | None,
+    most: int,
+    *,
+    show_progress: bool = False,
+) -> NDArray[np.float32]:
+    """Embed texts.
+
+    Args:
+        texts: any number, checked.
+        tokenizer: of the engine.
+        engine: makes the vectors.
+        workers: that batches run in; None runs them one after the other.
+        most: tokens of a batch, padding included.
+        show_progress: draw a progress bar on standard error.
+
+    Returns:
+        float32 (len(texts), dim), in the order of the texts.
+    """
+    vectors = np.empty((len(texts), engine.dim), dtype=np.float32)
+    with _progress(len(texts), show_progress) as bar:
+        for start in range(0, len(texts), WINDOW):
+            tokens = tokenizer(texts[start : start + WINDOW])
+            lengths = [len(ids) for ids in tokens]
+            width = workers.batch_tokens(sum(lengths), most) if workers else most
+            rows = list(batches_of(lengths, width))
+            batches = [[tokens[row] for row in batch] for batch in rows]
+            results: Iterator[NDArray[np.float32]] = (
+                workers.map(engine.embed, batches, sum(lengths), engine.embed_alone)
+                if workers
+                else map(engine.embed, batches)
+            )
+            for batch, embedded in zip(rows, results, strict=True):
+                vectors[start + batch] = embedded
+                if bar is not None:
+                    bar.update(len(batch))
+    return vectors
+
+
+def batches_of(lengths: Sequence[int], most: int) -> Iterator[NDArray[np.intp]]:
+    """Row numbers by falling length, cut where padding would exceed so many tokens."""
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    start = 0
+    while start < len(order):
+        widest = max(1, lengths[order[start]])
+        size = max(1, most // widest)
+        yield order[start : start + size]
+        start += size
+
+
+def _progress(total: int, shown: bool) -> contextlib.AbstractContextManager[Any]:
+    if not shown:  # and tqdm, which takes a tenth of the whole cold start, is not imported
+        return contextlib.nullcontext()
+    from tqdm.auto import tqdm
+
+    bar: contextlib.AbstractContextManager[Any] = tqdm(total=total, unit="text", smoothing=0.05)
+    return bar
