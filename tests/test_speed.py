@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import statistics
 
+import numpy as np
 import pytest
 
+from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.benchmark.speed import peers
 from semantic_router_lora.benchmark.speed.arithmetic import forward_operations, gemm_rate
 from semantic_router_lora.benchmark.speed.mixed import mixed_ratio
+from semantic_router_lora.benchmark.speed.processes import process_cost
 from semantic_router_lora.benchmark.speed.run import run_speed, speed_table
 from semantic_router_lora.benchmark.speed.timing import Timings, time_peers
 from semantic_router_lora.benchmark.speed.workloads import Workloads, make_workloads
+from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.engines.bert import BertConfig
 from semantic_router_lora.errors import InputError
 
@@ -75,8 +79,8 @@ def test_a_small_run_gives_a_whole_table(monkeypatch):
     few = Workloads(few.queries[:8], few.texts[:4], few.single[:3], few.concurrent[:4])
     monkeypatch.setattr(run, "make_workloads", lambda scale: few)
     names = [peers.STOCK, peers.DEFAULT]
-    monkeypatch.setattr(run, "available", lambda onnx: names)
-    monkeypatch.setattr(run, "_export", lambda folder: None)
+    monkeypatch.setattr(run, "available", lambda exported: names)
+    monkeypatch.setattr(run, "_export", lambda folder: {})
     content = run_speed(rounds=1, threads=1)
     assert content["reference"] == peers.STOCK
     costs = content["processes"]
@@ -88,3 +92,34 @@ def test_a_small_run_gives_a_whole_table(monkeypatch):
     assert len(mixed_ratio(few.queries, 1, 2)) == 2
     with pytest.raises(InputError, match="expected at least 1 of each"):
         run_speed(rounds=0, threads=1)
+
+
+def test_only_encoders_with_their_files_are_offered(tmp_path):
+    names = {peers.FASTEMBED, peers.ONNX}
+    assert not names & set(peers.available({}))
+    assert names <= set(peers.available(dict.fromkeys(names, tmp_path)))
+
+
+@pytest.mark.slow
+def test_fastembed_runs_the_same_model_with_fused_attention(tmp_path):
+    pytest.importorskip("fastembed")
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from semantic_router_lora.benchmark.speed.fastembed import GRAPH, export_base
+
+    exported = {peers.FASTEMBED: tmp_path / "fastembed"}
+    export_base(exported[peers.FASTEMBED])
+    nodes = onnx.load(exported[peers.FASTEMBED] / GRAPH).graph.node
+    kinds = [node.op_type for node in nodes]
+    assert (kinds.count("Attention"), kinds.count("SkipLayerNormalization")) == (6, 12)
+
+    peer = peers.build_peer(peers.FASTEMBED, 1, exported)
+    # of all lengths in one batch, and longer than the model takes
+    texts = [*make_workloads(0.02).texts, "", "hi", "renew my library card " * 200]
+    expected = Embedder(DEFAULT_BASE).encode(texts)
+    for encode in (peer.encode, peer.encoder):
+        np.testing.assert_allclose(np.array(encode(texts)), expected, rtol=0, atol=1e-4)
+
+    cost = process_cost(peers.FASTEMBED, 1, exported, None)
+    assert cost.cpu_seconds > 0
+    assert cost.peak_mebibytes > 90  # of the weights alone: it did load them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ ADAPTER = "multi-domain-cache-lora-L6"
 STOCK = "HuggingFaceEncoder (semantic-router)"
 LOCAL = "LocalEncoder (semantic-router)"
 PEFT = "sentence-transformers + PEFT"
+FASTEMBED = "fastembed (ONNX)"
 DEFAULT = "default, float32"
 BFLOAT16 = "bfloat16"
 ONNX = "onnx"
@@ -40,8 +41,13 @@ class Peer:
     encoder: Any = None
 
 
-def build_peer(name: str, threads: int, onnx_folder: Path | None = None) -> Peer:
+def build_peer(name: str, threads: int, exported: Mapping[str, Path]) -> Peer:
     """Build one encoder; imports only what it needs.
+
+    Args:
+        name: of the encoder.
+        threads: that it may use.
+        exported: folders that encoders read, by their names.
 
     Raises:
         MissingExtraError: if a package that it needs is missing.
@@ -50,9 +56,13 @@ def build_peer(name: str, threads: int, onnx_folder: Path | None = None) -> Peer
         return _stock(threads)
     if name in (LOCAL, PEFT):
         return _sentence_transformers(name, threads)
+    if name == FASTEMBED:
+        from semantic_router_lora.benchmark.speed import fastembed
+
+        return Peer(name, *fastembed.load(exported[name], threads))
     options: dict[str, Any] = {"threads": threads}
     if name == ONNX:
-        encoder = LoRAHuggingFaceEncoder(name=str(onnx_folder), **options)
+        encoder = LoRAHuggingFaceEncoder(name=str(exported[name]), **options)
         return Peer(name, encoder.embedder.encode, encoder)
     if name == BFLOAT16:
         options["dtype"] = "bfloat16"
@@ -63,15 +73,21 @@ def build_peer(name: str, threads: int, onnx_folder: Path | None = None) -> Peer
     return Peer(name, encoder.embedder.encode, encoder)
 
 
-def available(onnx: bool) -> list[str]:
-    """The names of the encoders that can be built here, the one that ratios refer to first."""
+def available(exported: Collection[str]) -> list[str]:
+    """The names of the encoders that can be built here, the one that ratios refer to first.
+
+    Args:
+        exported: those whose folders were written.
+    """
     names = [STOCK]
     if find_spec("sentence_transformers"):
         names += [LOCAL, PEFT]
+    if FASTEMBED in exported:
+        names.append(FASTEMBED)
     names += [TRANSFORMERS, DEFAULT]
     if bfloat16_is_fast():
         names.append(BFLOAT16)
-    if onnx and find_spec("onnxruntime"):
+    if ONNX in exported:
         names.append(ONNX)
     return names
 

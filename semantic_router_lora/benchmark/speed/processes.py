@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +25,20 @@ encode = LocalEncoder(name=base, device="cpu")""",
 model = SentenceTransformer(base, device="cpu")
 model.load_adapter(adapter)
 encode = model.encode""",
+    peers.FASTEMBED: """from fastembed import TextEmbedding
+from fastembed.common.model_description import ModelSource, PoolingType
+TextEmbedding.add_custom_model("exported/base", pooling=PoolingType.MEAN, normalization=True,
+    sources=ModelSource(hf="exported/base"), dim=384, model_file="model.onnx")
+model = TextEmbedding("exported/base", threads=threads, specific_model_path=exported)
+encode = lambda texts: list(model.embed(texts))""",
     peers.DEFAULT: _OWN.format(arguments="adapter=adapter"),
     peers.BFLOAT16: _OWN.format(arguments='adapter=adapter, dtype="bfloat16"'),
     peers.TRANSFORMERS: _OWN.format(arguments='adapter=adapter, engine="transformers"'),
-    peers.ONNX: _OWN.format(arguments="onnx"),
+    peers.ONNX: _OWN.format(arguments="exported"),
 }
 _FRAME = """
 import json, resource, sys, time
-base, adapter, onnx, threads, texts = json.loads(sys.argv[1])
+base, adapter, exported, threads, texts = json.loads(sys.argv[1])
 {program}
 encode(["how do I renew a library card?"])
 started = time.process_time()
@@ -57,14 +63,14 @@ class ProcessCost:
 
 
 def process_cost(
-    name: str, threads: int, onnx_folder: Path | None, texts: Path | None
+    name: str, threads: int, exported: Mapping[str, Path], texts: Path | None
 ) -> ProcessCost:
     """Start a process with one encoder, and perhaps let it embed the workloads A and B.
 
     Args:
         name: of the encoder.
         threads: that it may use.
-        onnx_folder: of an exported model.
+        exported: folders that encoders read, by their names.
         texts: a JSON file with ``queries`` and ``texts``; None leaves the embedding out.
 
     Raises:
@@ -74,7 +80,8 @@ def process_cost(
 
     base = str(resolve_base(DEFAULT_BASE).folder)
     adapter = str(resolve_adapter(peers.ADAPTER).folder)
-    given: Sequence[object] = (base, adapter, str(onnx_folder or ""), threads, str(texts or ""))
+    folder = str(exported.get(name, ""))
+    given: Sequence[object] = (base, adapter, folder, threads, str(texts or ""))
     done = subprocess.run(
         [sys.executable, "-c", _FRAME.format(program=_PROGRAMS[name]), json.dumps(given)],
         capture_output=True,

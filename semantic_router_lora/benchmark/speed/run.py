@@ -15,7 +15,13 @@ from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 from semantic_router_lora.benchmark.results import environment
 from semantic_router_lora.benchmark.speed.arithmetic import forward_operations, gemm_rate
 from semantic_router_lora.benchmark.speed.mixed import mixed_ratio
-from semantic_router_lora.benchmark.speed.peers import ADAPTER, STOCK, available
+from semantic_router_lora.benchmark.speed.peers import (
+    ADAPTER,
+    FASTEMBED,
+    ONNX,
+    STOCK,
+    available,
+)
 from semantic_router_lora.benchmark.speed.processes import process_cost
 from semantic_router_lora.benchmark.speed.served import served_peer
 from semantic_router_lora.benchmark.speed.timing import WORKLOADS, Timings, time_peers
@@ -53,14 +59,14 @@ def run_speed(
         raise InputError(f"scale is {scale}, expected more than 0 and at most 1")
     workloads = make_workloads(scale)
     with tempfile.TemporaryDirectory() as name:
-        folder = _export(Path(name) / "onnx")
-        names = available(onnx=folder is not None)
+        exported = _export(Path(name))
+        names = available(exported)
         config = read_bert_config(resolve_base(DEFAULT_BASE))
         assert isinstance(config, BertConfig)
         rates = [gemm_rate(config, threads)]
         with ExitStack() as stack:
             peers = {
-                peer: stack.enter_context(served_peer(peer, threads, folder, workloads))
+                peer: stack.enter_context(served_peer(peer, threads, exported, workloads))
                 for peer in names
             }
             timings = time_peers(peers, rounds, progress)
@@ -73,7 +79,7 @@ def run_speed(
                 progress(f"start {number + 1} of {rounds}: {peer}")
                 # the peak of the memory is the same each time
                 work = None if number else texts
-                costs[peer].append(asdict(process_cost(peer, threads, folder, work)))
+                costs[peer].append(asdict(process_cost(peer, threads, exported, work)))
     progress("rows of different adapters in one batch")
     embedder = Embedder(adapter=ADAPTER, threads=threads)
     lengths = [len(ids) for ids in embedder._tokenizer(workloads.queries)]
@@ -92,16 +98,26 @@ def run_speed(
     }
 
 
-def _export(folder: Path) -> Path | None:
-    """The default adapter as an ONNX folder, or None without the extra."""
+def _export(folder: Path) -> dict[str, Path]:
+    """Write what encoders of ONNX read, for those whose packages are installed.
+
+    Returns:
+        Folders in the given one, by the names of the encoders.
+    """
     from importlib.util import find_spec
 
     if not (find_spec("onnx") and find_spec("onnxruntime")):
-        return None
+        return {}
     from semantic_router_lora.export.onnx_folder import export_onnx
 
-    export_onnx(ADAPTER, folder)
-    return folder
+    exported = {ONNX: folder / "onnx"}
+    export_onnx(ADAPTER, exported[ONNX])
+    if find_spec("fastembed"):
+        from semantic_router_lora.benchmark.speed.fastembed import export_base
+
+        exported[FASTEMBED] = folder / "fastembed"
+        export_base(exported[FASTEMBED])
+    return exported
 
 
 def speed_table(content: dict[str, Any]) -> Table:

@@ -10,7 +10,7 @@ import asyncio
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +30,7 @@ _router: Any
 
 @contextmanager
 def served_peer(
-    name: str, threads: int, onnx_folder: Path | None, workloads: Workloads
+    name: str, threads: int, exported: Mapping[str, Path], workloads: Workloads
 ) -> Iterator[Callable[[], dict[str, float]]]:
     """Start a process with one encoder.
 
@@ -39,15 +39,15 @@ def served_peer(
         waits until the encoder is built.
     """
     with ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn"), _build, (name, threads, onnx_folder, workloads)
+        1, multiprocessing.get_context("spawn"), _build, (name, threads, exported, workloads)
     ) as process:
         process.submit(_warm_up).result()
         yield lambda: process.submit(time_workloads).result()
 
 
-def _build(name: str, threads: int, onnx_folder: Path | None, workloads: Workloads) -> None:
+def _build(name: str, threads: int, exported: Mapping[str, Path], workloads: Workloads) -> None:
     global _peer, _workloads, _router
-    _peer, _workloads = build_peer(name, threads, onnx_folder), workloads
+    _peer, _workloads = build_peer(name, threads, exported), workloads
     _router = _make_router(_peer)
 
 
