@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from semantic_router_lora.data.triplets import TRAPS, check_unicode
-from semantic_router_lora.errors import DataError, require
+from semantic_router_lora.errors import DataError
 
 _GENERIC = "generic"
 
@@ -101,15 +101,15 @@ def load_prompt(domain: str, path: Path | None = None) -> Prompt:
     Raises:
         DataError: if the file is missing, no YAML, or not of the form that docs/generating.md
             describes; the message names what is wrong.
-        MissingExtraError: without the extra ``generate``.
     """
+    import yaml
+
     if path is None:
         folder = Path(str(files("semantic_router_lora.generation") / "prompts"))
         name = domain.lower()
         path = folder / f"{name}.yaml"
         if not name.isidentifier() or not path.is_file():
             path = folder / f"{_GENERIC}.yaml"
-    yaml = require("yaml", "generate")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semantic_router_lora.data.triplets import check_unicode
-from semantic_router_lora.errors import DataError, require
+from semantic_router_lora.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,6 @@ def read_routes(path: Path) -> dict[str, list[object]]:
 
     Raises:
         DataError: if the file is missing, of another kind, broken, or holds no routes.
-        MissingExtraError: for YAML without pyyaml.
     """
     utterances: dict[str, list[object]] = {}
     try:
@@ -52,6 +51,8 @@ def load_file(path: Path) -> Any:
     Raises:
         DataError: if it is missing, of another kind, or broken.
     """
+    import yaml
+
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     kind = path.suffix.lower()
@@ -66,7 +67,6 @@ def load_file(path: Path) -> Any:
             return json.loads(text)
         except ValueError as error:
             raise DataError(f"{path}: not valid JSON: {error}") from error
-    yaml = require("yaml", "train")
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: such as the 31st of February
