@@ -422,7 +422,7 @@ def test_thresholds_are_read_and_what_is_none_is_refused(make_job, tmp_path):
         done = subprocess.run(command(job, *options), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     removed = json.loads(job.report.read_text())["removed"]
-    assert removed["length"]["examples"][0]["reason"] == "10 words, 2 to 8 wanted"
+    assert removed["length"]["examples"][0]["reason"] == "9 words, 2 to 8 wanted"
     assert read_thresholds(["leak_words=9", "far_paraphrase=.5"]) == {
         "leak_words": 9,
         "far_paraphrase": 0.5,

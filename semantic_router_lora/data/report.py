@@ -96,6 +96,11 @@ def split_table(split: Split) -> Table:
     rows += [
         ("all rows", *(f"{size:,}" for size in sizes)),
         ("share", *shares),
-        ("sets of rows that belong together", *(f"{split.components[p]:,}" for p in parts)),
     ]
+    for name, counts in (
+        ("sets of rows that belong together", split.components),
+        ("left out: a text of another part, or nearly", split.left_out),
+    ):
+        if counts:
+            rows.append((name, *(f"{counts.get(part, 0):,}" for part in parts)))
     return Table("Rows by domain and trap", ("", *parts), rows)

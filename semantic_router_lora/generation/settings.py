@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from semantic_router_lora.errors import InputError
 from semantic_router_lora.generation.filters.pipeline import FilterSettings
@@ -20,7 +21,7 @@ def read_thresholds(assignments: Sequence[str]) -> dict[str, float]:
     Raises:
         InputError: if one is of another form, names no threshold, or its value is no number.
     """
-    kinds = {one.name: type(one.default) for one in fields(FilterSettings)}
+    kinds: dict[str, Any] = {one.name: type(one.default) for one in fields(FilterSettings)}
     del kinds["disabled"]
     found: dict[str, float] = {}
     for assignment in assignments:
