@@ -60,8 +60,10 @@ class Spreading:
 
     def _choose(self, now: float) -> bool:
         one, every = self._seconds[False], self._seconds[True]
-        if len(one) < _SAMPLES or len(every) < _SAMPLES:
-            return len(every) <= len(one) and self._others_are_idle(now)
+        if len(one) < _SAMPLES:  # first, for what the other way needs once must not delay a start
+            return False
+        if len(every) < _SAMPLES:
+            return self._others_are_idle(now)
         faster = statistics.median(every) < statistics.median(one)
         if self._until_trial > 0:
             self._until_trial -= 1
