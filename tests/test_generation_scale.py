@@ -26,8 +26,9 @@ from semantic_router_lora.generation.replies import Reply
 from semantic_router_lora.generation.shard import Shard
 from semantic_router_lora.generation.writing import write_answers
 
-# 25 a query, and the room that a growing array takes in advance
-MOST_BYTES = 28
+# 25 a query, the room that a growing array takes in advance, and what waits for the garbage
+# collector at the moment of the peak
+MOST_BYTES = 34
 
 
 class Answering(Endpoint):
@@ -87,7 +88,7 @@ def unfiltered(batch: list[Candidate]) -> list[tuple[Candidate, list[object]]]:
 
 
 def test_memory_grows_by_25_bytes_a_query_whatever_the_texts_are(tmp_path):
-    few, many = 1_000, 8_000
+    few, many = 2_000, 20_000
     peaks(tmp_path, few)  # what is imported on the way counts once
     for less, more in zip(peaks(tmp_path, few), peaks(tmp_path, many), strict=True):
         assert (more - less) / (many - few) < MOST_BYTES
