@@ -87,6 +87,7 @@ def unfiltered(batch: list[Candidate]) -> list[tuple[Candidate, list[object]]]:
     return [(candidate, []) for candidate in batch]
 
 
+@pytest.mark.slow
 def test_memory_grows_by_25_bytes_a_query_whatever_the_texts_are(tmp_path):
     few, many = 2_000, 20_000
     peaks(tmp_path, few)  # what is imported on the way counts once
