@@ -98,7 +98,7 @@ def data_split(
     """Part a file into train, dev and test that share no group, no text and no near-identical one.
 
     The parts have like shares of each domain and trap. Without --stream the whole file is read
-    into memory, about 8 KB a row.
+    into memory.
     """
     from semantic_router_lora.data.report import split_table
     from semantic_router_lora.data.split import split_file

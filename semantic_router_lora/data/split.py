@@ -6,7 +6,7 @@ import math
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def split_file(path: Path, folder: Path, shares: Mapping[str, float], seed: int)
     `check_files` before the files take their place. The same file, shares and seed give the same
     parts. Rows keep their order, and all fields that are not empty.
 
-    The whole file is in memory, about 8 KB a row, unlike in `merge_files` and `split_stream`.
+    The whole file is in memory, unlike in `merge_files` and `split_stream`.
 
     Args:
         path: .jsonl, .csv or .parquet; the parts are of the same kind.
@@ -61,9 +61,7 @@ def split_file(path: Path, folder: Path, shares: Mapping[str, float], seed: int)
         DataError: if the file cannot be used, with the line; or if a part would be empty.
     """
     shares = checked_shares(shares)
-    files = {part: folder / f"{path.stem}.{part}{path.suffix}" for part in shares}
-    for file in files.values():
-        check_output(file)
+    files = part_files(path, folder, shares)
     numbered = list(file_rows(path))
     triplets = [parse_triplet(row, f"{path}:{number}") for number, row in numbered]
     if not triplets:
@@ -83,6 +81,19 @@ def split_file(path: Path, folder: Path, shares: Mapping[str, float], seed: int)
         {part: Counter(stratum(triplets[row]) for row in rows) for part, rows in parts.items()},
         Counter(part_of[component[0]] for component in components),
     )
+
+
+def part_files(path: Path, folder: Path, parts: Iterable[str]) -> dict[str, Path]:
+    """The file of each part, of the same kind.
+
+    Raises:
+        InputError: if the folder is missing.
+        DataError: if a file of this kind cannot be written.
+    """
+    files = {part: folder / f"{path.stem}.{part}{path.suffix}" for part in parts}
+    for file in files.values():
+        check_output(file)
+    return files
 
 
 def checked_shares(shares: Mapping[str, float]) -> dict[str, float]:

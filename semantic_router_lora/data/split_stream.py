@@ -13,10 +13,10 @@ from typing import Any
 from semantic_router_lora.data.files import file_rows, json_lines
 from semantic_router_lora.data.seen import digest, text_digest
 from semantic_router_lora.data.seen_rows import PARAPHRASE, SeenRows, WordSet
-from semantic_router_lora.data.split import Split, checked_shares, stratum
+from semantic_router_lora.data.split import Split, checked_shares, part_files, stratum
 from semantic_router_lora.data.triplets import Triplet, held_fields, parse_triplet
 from semantic_router_lora.data.words import plain
-from semantic_router_lora.data.writing import check_output, json_line, write_rows
+from semantic_router_lora.data.writing import json_line, write_rows
 from semantic_router_lora.errors import DataError
 
 _RANGE = 1 << 53
@@ -30,8 +30,7 @@ def split_stream(path: Path, folder: Path, shares: Mapping[str, float], seed: in
     text with an earlier one of another part, or one of nearly the same words (see `WordSet`), is
     left out and counted. `merge_files` leaves no text in two groups, so put it before this.
 
-    Memory does not grow with the rows; temporary files in the folder take the rows once more, and
-    about 500 bytes for each.
+    Memory does not grow with the rows; temporary files in the folder take more than the rows do.
 
     Args:
         path: .jsonl, .csv or .parquet; the parts are of the same kind.
@@ -44,9 +43,7 @@ def split_stream(path: Path, folder: Path, shares: Mapping[str, float], seed: in
         DataError: if the file cannot be used, with the line; or if a part would be empty.
     """
     shares = checked_shares(shares)
-    files = {part: folder / f"{path.stem}.{part}{path.suffix}" for part in shares}
-    for file in files.values():
-        check_output(file)
+    files = part_files(path, folder, shares)
     split = Split(files, {part: Counter() for part in shares}, {})
     with tempfile.TemporaryDirectory(dir=folder, prefix=".split-") as name:
         spools = {part: Path(name) / f"{part}.rows.jsonl" for part in shares}
