@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from semantic_router_lora.centroids import use_centroids
     from semantic_router_lora.embedder import Embedder
     from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
     from semantic_router_lora.errors import SemanticRouterLoraError
@@ -21,6 +22,7 @@ __all__ = [
     "load_router",
     "register",
     "unregister",
+    "use_centroids",
 ]
 
 _MODULES = {
@@ -31,6 +33,7 @@ _MODULES = {
     "load_router": "registration",
     "register": "registration",
     "unregister": "registration",
+    "use_centroids": "centroids",
 }
 
 

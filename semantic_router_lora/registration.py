@@ -30,6 +30,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
+from semantic_router_lora.centroids import use_centroids
 from semantic_router_lora.errors import DataError, RegistrationError, SemanticRouterLoraError
 from semantic_router_lora.router_files import refuse_other_modules
 
@@ -98,7 +99,11 @@ def load_router(path: str | Path) -> Any:
     kind of router, ``top_k``, ``aggregation``, a sparse encoder or the encoder's threshold: a
     HybridRouter comes back as a SemanticRouter, with the defaults of that line.
 
+    Routes whose metadata say a ``centroid_weight``, as those in files of `fit_adapter` may, get
+    utterance vectors that are drawn towards the centroid of their route: see `use_centroids`.
+
     Raises:
+        InputError: if a ``centroid_weight`` is out of range, or its router cannot have one.
         DataError: if the file does not exist, ends in neither .yaml, .yml nor .json, or has a line
             before 1.0 import modules other than its own.
         RegistrationError: as `register` does.
@@ -111,7 +116,9 @@ def load_router(path: str | Path) -> Any:
     register()
     line: Any = import_module("semantic_router")
     if hasattr(line, "load_router"):
-        return line.load_router(path)
+        router = line.load_router(path)
+        use_centroids(router)
+        return router
     refuse_other_modules(path)
     logger.warning(
         "%s: files of this semantic-router keep neither aggregation nor top_k nor the encoder's "
@@ -119,11 +126,14 @@ def load_router(path: str | Path) -> Any:
         path,
     )
     if hasattr(line, "RouteLayer"):
-        return line.RouteLayer.from_config(line.LayerConfig.from_file(str(path)))
+        layer = line.RouteLayer.from_config(line.LayerConfig.from_file(str(path)))
+        use_centroids(layer)
+        return layer
     router = line.SemanticRouter.from_config(line.RouterConfig.from_file(str(path)))
     # Until then these releases answer "Index is not ready". Some lack the method and need it not.
     if hasattr(router, "sync"):
         router.sync("local")
+    use_centroids(router)
     return router
 
 

@@ -12,13 +12,14 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from semantic_router_lora import register, unregister
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
@@ -34,6 +35,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     from huggingface_hub import constants
 
     constants.HF_HUB_CACHE = str(tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """Saved routers may hold our encoder."""
+    register()
+    yield
+    unregister()
 
 
 @pytest.fixture(scope="session")

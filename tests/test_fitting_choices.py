@@ -135,8 +135,8 @@ def test_scoring_is_chosen_without_the_fold_that_it_is_judged_on():
         np.array([[0.9, 0.5, 0.5]] * 4, np.float32),
         np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1], [1, 0, 0]]),
     )
-    held = HeldOut(tuple("abcd"), labels, np.array([0, 1, 1, 1]), found, found)
-    chosen = choices(held, found, [Scoring(3, "max"), Scoring(3, "sum")])
+    held = HeldOut(tuple("abcd"), labels, np.array([0, 1, 1, 1]), {0.0: found}, {0.0: found})
+    chosen = choices(held, held.after, [Scoring(3, "max"), Scoring(3, "sum")])
     assert not chosen.right.any()
 
 

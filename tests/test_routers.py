@@ -61,13 +61,6 @@ def stored_vectors(router) -> dict[str, np.ndarray]:
     return dict(zip(keys, np.asarray(index.index), strict=True))
 
 
-@pytest.fixture
-def registered():
-    register()
-    yield
-    unregister()
-
-
 def test_routes_sync_and_async(encoder):
     router = build(encoder)
     for name, query in QUERY.items():
@@ -243,5 +236,6 @@ def test_public_names():
         "load_router",
         "register",
         "unregister",
+        "use_centroids",
     ]
     assert all(getattr(semantic_router_lora, name) for name in semantic_router_lora.__all__)

@@ -70,4 +70,6 @@ def fit(
     typer.echo(report.verdict())
     typer.echo(f"Report: {output / 'report.md'}")
     if report.kept:
-        typer.echo(f"Adapter: {report.adapter}\nRouter: {report.router}")
+        typer.echo(f"Adapter: {report.adapter}")
+    if report.router:
+        typer.echo(f"Router: {report.router}")

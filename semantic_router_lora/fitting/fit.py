@@ -24,7 +24,7 @@ from semantic_router_lora.fitting.folds import FOLDS
 from semantic_router_lora.fitting.report import FitReport
 from semantic_router_lora.fitting.router_file import RouterFile, own_scoring
 from semantic_router_lora.fitting.routes import NONE, Queries, RouteSet, read_queries
-from semantic_router_lora.fitting.scores import SCORINGS, Scoring
+from semantic_router_lora.fitting.scores import CENTROID_WEIGHTS, SCORINGS, Scoring
 from semantic_router_lora.fitting.separation import separated
 from semantic_router_lora.reference import ModelReference, checked_folder_name
 from semantic_router_lora.training.run import EXTRA
@@ -108,6 +108,8 @@ def fit_adapter(
 
     target = Path(output).absolute()
     checked_folder_name(target, "output")  # the router file is going to name it
+    scorings = _scorings(file)
+    weights = sorted({scoring.centroid_weight for scoring in scorings})
     recipe = fit_recipe(target.name, model.name, start, seed)
     data = _digest(found, asked, judged)
     unfinished = UnfinishedRun(
@@ -118,14 +120,16 @@ def fit_adapter(
             "base": model.weights_sha256,
             "adapter to start from": start.fingerprint if start else None,
             "folds": folds,
+            "centroid weights": weights,
             "precision": "bf16" if has_fast_bf16() else "fp32",
         },
     )
     unfinished.start(resume=resume)
     trainer = RouteTrainer(recipe, model, start)
     parts = unfinished.folder / _PARTS
-    job = FitJob(found, asked, judged, trainer, parts, seed=seed, progress=progress)
-    scorings = _scorings(file)
+    job = FitJob(
+        found, asked, judged, trainer, parts, weights=weights, seed=seed, progress=progress
+    )
     if len(judged):
         progress("training on everything")
         run = trainer.train(job.everything(), seed, parts / "trainer")
@@ -185,10 +189,11 @@ def _model(
 
 
 def _scorings(file: RouterFile | None) -> tuple[Scoring, ...]:
-    """The router's own first; others only where the file can say them."""
+    """The router's own first; of others, those that the file can say."""
     own = file.scoring if file else own_scoring()
     if file is not None and not file.says_scoring:
-        return (own,)
+        weights = dict.fromkeys((own.centroid_weight, *CENTROID_WEIGHTS))
+        return tuple(replace(own, centroid_weight=weight) for weight in weights)
     others = (replace(scoring, best_passes=own.best_passes) for scoring in SCORINGS)
     return (own, *(scoring for scoring in others if scoring != own))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semantic_router_lora.fitting.routes import NONE
-from semantic_router_lora.fitting.scores import Neighbours, Scoring
+from semantic_router_lora.fitting.scores import ByWeight, Scoring
 
 _RESAMPLES = 2000
 
@@ -29,8 +29,8 @@ class HeldOut:
     texts: tuple[str, ...]
     labels: NDArray[np.intp]
     folds: NDArray[np.intp]
-    before: Neighbours
-    after: Neighbours
+    before: ByWeight
+    after: ByWeight
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Choices:
     right: NDArray[np.bool_]
 
 
-def choices(held_out: HeldOut, neighbours: Neighbours, scorings: Sequence[Scoring]) -> Choices:
+def choices(held_out: HeldOut, neighbours: ByWeight, scorings: Sequence[Scoring]) -> Choices:
     """Choose with the scoring that treats most queries of the other folds right.
 
     With one fold or one scoring, the first scoring is taken.
     """
     labels = held_out.labels
-    found = [scoring.choose(neighbours) for scoring in scorings]
+    found = [scoring.choose(neighbours[scoring.centroid_weight]) for scoring in scorings]
     routes, scores = found[0][0].copy(), found[0][1].copy()
     folds = np.unique(held_out.folds)
     for fold in folds if len(folds) > 1 else ():
@@ -65,9 +65,10 @@ def choices(held_out: HeldOut, neighbours: Neighbours, scorings: Sequence[Scorin
     return Choices(routes, scores, (routes == labels) & (labels != NONE))
 
 
-def best_scoring(held_out: HeldOut, neighbours: Neighbours, scorings: Sequence[Scoring]) -> Scoring:
+def best_scoring(held_out: HeldOut, neighbours: ByWeight, scorings: Sequence[Scoring]) -> Scoring:
     """The scoring that treats most of all held-out queries right, the first of equals."""
-    worth = [_treated_right(*one.choose(neighbours), held_out.labels) for one in scorings]
+    found = [scoring.choose(neighbours[scoring.centroid_weight]) for scoring in scorings]
+    worth = [_treated_right(routes, scores, held_out.labels) for routes, scores in found]
     return scorings[int(np.argmax(worth))]
 
 

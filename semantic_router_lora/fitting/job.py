@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from semantic_router_lora.fitting.folds import fold_of_queries, fold_of_utteranc
 from semantic_router_lora.fitting.held_out import HeldOut
 from semantic_router_lora.fitting.routes import Queries, RouteSet, text_key
 from semantic_router_lora.fitting.rows import Material, material, name_as_words
-from semantic_router_lora.fitting.scores import Neighbours
+from semantic_router_lora.fitting.scores import ByWeight, Neighbours, neighbours_by_weight
 from semantic_router_lora.fitting.trainer import RouteTrainer
+
+_WHEN = ("before", "after")
 
 
 class FitJob:
@@ -25,6 +28,7 @@ class FitJob:
         judged: queries that are never learned from.
         trainer: trains and embeds.
         folder: where finished folds are kept.
+        weights: centroid weights to look for neighbours with.
         seed: of folds and rows.
         progress: called with what is being done.
     """
@@ -37,12 +41,14 @@ class FitJob:
         trainer: RouteTrainer,
         folder: Path,
         *,
+        weights: Sequence[float] = (0.0,),
         seed: int,
         progress: Callable[[str], None],
     ) -> None:
         self.routes, self.queries, self.judged = routes, queries, judged
         self.trainer = trainer
         self.folder, self.seed, self.progress = folder, seed, progress
+        self.weights = tuple(sorted(set(weights)))
         texts = [*routes.texts, *queries.texts, *(text for text, _ in queries.refused)]
         texts += judged.texts
         texts += [name_as_words(name) for name in routes.names]
@@ -82,7 +88,7 @@ class FitJob:
                 found = material(self.routes, kept, learned, self.before, out)
                 self.trainer.train(found, self.seed, self.folder / "trainer")
                 _write(path, self._neighbours(texts, kept))
-            parts.append((texts, labels, np.full(len(texts), fold), *_read(path)))
+            parts.append((texts, labels, np.full(len(texts), fold), *_read(path, self.weights)))
         return HeldOut(
             tuple(text for part in parts for text in part[0]),
             np.concatenate([part[1] for part in parts]),
@@ -99,39 +105,44 @@ class FitJob:
 
     def _neighbours(
         self, texts: tuple[str, ...], kept: NDArray[np.intp]
-    ) -> tuple[Neighbours, Neighbours]:
+    ) -> tuple[ByWeight, ByWeight]:
         """Of some texts among the kept utterances, before and after."""
         labels, utterances = self.routes.labels[kept], [self.routes.texts[row] for row in kept]
         old = [np.array([self.before[text] for text in part]) for part in (texts, utterances)]
         new = [self.trainer.encode(part) for part in (texts, utterances)]
-        return Neighbours.of(old[0], old[1], labels), Neighbours.of(new[0], new[1], labels)
-
-
-def _write(path: Path, found: tuple[Neighbours, Neighbours]) -> None:
-    before, after = found
-    unfinished = path.with_suffix(".part.npz")
-    np.savez(
-        unfinished,
-        before=before.similarities,
-        before_labels=before.labels,
-        after=after.similarities,
-        after_labels=after.labels,
-    )
-    unfinished.replace(path)
-
-
-def _read(path: Path) -> tuple[Neighbours, Neighbours]:
-    with np.load(path) as kept:
         return (
-            Neighbours(kept["before"], kept["before_labels"]),
-            Neighbours(kept["after"], kept["after_labels"]),
+            neighbours_by_weight(old[0], old[1], labels, self.weights),
+            neighbours_by_weight(new[0], new[1], labels, self.weights),
         )
 
 
-def _joined(parts: list[Neighbours]) -> Neighbours:
+def _write(path: Path, found: tuple[ByWeight, ByWeight]) -> None:
+    arrays: dict[str, Any] = {}
+    for when, by_weight in zip(_WHEN, found, strict=True):
+        for weight, neighbours in by_weight.items():
+            arrays[f"{when} {weight}"] = neighbours.similarities
+            arrays[f"{when} {weight} labels"] = neighbours.labels
+    unfinished = path.with_suffix(".part.npz")
+    np.savez(unfinished, **arrays)
+    unfinished.replace(path)
+
+
+def _read(path: Path, weights: Sequence[float]) -> tuple[ByWeight, ByWeight]:
+    with np.load(path) as kept:
+        before, after = (
+            {w: Neighbours(kept[f"{when} {w}"], kept[f"{when} {w} labels"]) for w in weights}
+            for when in _WHEN
+        )
+    return before, after
+
+
+def _joined(parts: list[ByWeight]) -> ByWeight:
     """Folds can differ by an utterance: as many neighbours as all have."""
-    k = min(part.labels.shape[1] for part in parts)
-    return Neighbours(
-        np.concatenate([part.similarities[:, :k] for part in parts]),
-        np.concatenate([part.labels[:, :k] for part in parts]),
-    )
+    k = min(found.labels.shape[1] for part in parts for found in part.values())
+    return {
+        weight: Neighbours(
+            np.concatenate([part[weight].similarities[:, :k] for part in parts]),
+            np.concatenate([part[weight].labels[:, :k] for part in parts]),
+        )
+        for weight in parts[0]
+    }

@@ -19,7 +19,6 @@ from semantic_router_lora.card.stated import Stated
 from semantic_router_lora.card.write import write_card
 from semantic_router_lora.fitting.general import general_precision
 from semantic_router_lora.fitting.held_out import (
-    Choices,
     HeldOut,
     Rise,
     best_scoring,
@@ -30,7 +29,6 @@ from semantic_router_lora.fitting.job import FitJob
 from semantic_router_lora.fitting.plots import plot_confusion
 from semantic_router_lora.fitting.report import FitReport, changed_choices
 from semantic_router_lora.fitting.router_file import RouterFile, write_router
-from semantic_router_lora.fitting.routes import NONE
 from semantic_router_lora.fitting.rows import training_rows
 from semantic_router_lora.fitting.scores import Scoring
 from semantic_router_lora.fitting.thresholds import (
@@ -80,14 +78,17 @@ def write_outcome(
     before = choices(held_out, held_out.before, scorings)
     after = choices(held_out, held_out.after, scorings)
     as_it_is = choices(held_out, held_out.before, scorings[:1])
-    scoring = best_scoring(held_out, held_out.after, scorings)
-    final = choices(held_out, held_out.after, [scoring])  # what the thresholds are for
-    thresholds = fit_thresholds(final, labels)
-    applied = (
-        apply_thresholds(before, labels, held_out.folds),
-        apply_thresholds(final, labels, held_out.folds),
-    )
     difference = rise(before, after, labels, job.seed)
+    rescored = rise(as_it_is, before, labels, job.seed)
+    best = [best_scoring(held_out, found, scorings) for found in (held_out.before, held_out.after)]
+    alone = choices(held_out, held_out.before, best[:1])
+    adapted = choices(held_out, held_out.after, best[1:])
+    applied = (
+        apply_thresholds(alone, labels, held_out.folds),
+        apply_thresholds(adapted, labels, held_out.folds),
+    )
+    final = adapted if difference.holds else alone  # what the thresholds are for
+    thresholds = fit_thresholds(final, labels)
     auroc = tuple(out_of_scope_auroc(found.scores, labels) for found in (before, after))
     general: Any = None
     folder = unfinished.folder
@@ -103,21 +104,23 @@ def write_outcome(
         notes = _notes(job, difference, len(np.unique(held_out.folds)), general)
         write_card(folder / ADAPTER, replace(stated, notes=notes), base=str(base.folder))
     adapter = unfinished.output / ADAPTER if difference.holds else None
-    router = unfinished.output / _router_name(file.path) if adapter and file else None
+    improved = difference.holds or rescored.holds
+    router = unfinished.output / _router_name(file.path) if improved and file else None
     report = FitReport(
         kept=difference.holds,
         adapter=str(adapter) if adapter else None,
         router=str(router) if router else None,
         rise=difference,
-        as_it_is=_accuracy(as_it_is, held_out),
-        scoring_before=best_scoring(held_out, held_out.before, scorings),
-        scoring=scoring,
+        rescored=rescored,
+        own_scoring=scorings[0],
+        scoring_before=best[0],
+        scoring=best[1],
         folds=len(np.unique(held_out.folds)),
         routes=job.routes.names,
         thresholds=thresholds,
         calibration_error=(
             calibration_error(np.clip(final.scores, 0, 1), final.right),
-            applied[1].calibration_error,
+            applied[difference.holds].calibration_error,
         ),
         applied=applied,
         auroc=None if None in auroc else auroc,  # type: ignore[arg-type]
@@ -126,7 +129,9 @@ def write_outcome(
         **changed_choices(held_out, before, after),
     )
     if router and file:
-        content = file.fitted(f"{base.name}+lora:{adapter}", scoring, thresholds, job.routes.names)
+        named = f"{base.name}+lora:{adapter}" if adapter else None
+        chosen = best[difference.holds]
+        content = file.fitted(named, chosen, thresholds, job.routes.names)
         write_router(content, folder / router.name)
     _write_report(report, folder)
     return report
@@ -179,10 +184,6 @@ def _write_adapter(
         },
     }
     write_adapter(base, job.trainer.model, run, target, info)
-
-
-def _accuracy(found: Choices, held_out: HeldOut) -> float:
-    return float(found.right[held_out.labels != NONE].mean())
 
 
 def _write_report(report: FitReport, folder: Path) -> None:

@@ -27,10 +27,11 @@ class FitReport:
         kept: whether held-out queries are routed better by more than the interval; if not, no
             adapter was written.
         adapter: folder of the adapter; None if it was not kept.
-        router: the router file that uses it; None without one to rewrite.
-        rise: accuracy before and after, each with the scoring that served it best.
-        as_it_is: accuracy with the router's own scoring and what was started from, on the same
-            queries.
+        router: the router file that uses it, or where it was not kept and another scoring alone
+            helps, one with that; None without a file to rewrite, or if neither helps.
+        rise: accuracy without and with the adapter, each with the scoring that served it best.
+        rescored: accuracy without it, by the router's own scoring and by the one that served best.
+        own_scoring: the router's.
         scoring_before: the scoring that serves best without the adapter.
         scoring: the one that serves best with it.
         folds: how many there were; 1 for a validation set.
@@ -39,9 +40,9 @@ class FitReport:
         labels: number of the right route of each, or -1.
         before: number of the route that was chosen for each, without the adapter.
         after: the same with it.
-        thresholds: for the fitted router.
-        calibration_error: of the raw score and of the calibrated probability, taken for how likely
-            a choice is right; None if it could not be calibrated.
+        thresholds: for the router with the adapter, or if it was not kept without it.
+        calibration_error: for the same, of the raw score and of the calibrated probability, taken
+            for how likely a choice is right; None if it could not be calibrated.
         applied: what thresholds that are fitted like these make of held-out queries, without the
             adapter and with it.
         auroc: how well scores part queries with a route from those without, before and after;
@@ -54,7 +55,8 @@ class FitReport:
     adapter: str | None
     router: str | None
     rise: Rise
-    as_it_is: float
+    rescored: Rise
+    own_scoring: Scoring
     scoring_before: Scoring
     scoring: Scoring
     folds: int
@@ -111,36 +113,39 @@ class FitReport:
         """The figures, the confusions and the queries that changed."""
         rise, (error, calibrated) = self.rise, self.calibration_error
         rows: list[tuple[str, ...]] = [
-            ("accuracy, the router's own scoring", f"{self.as_it_is:.3f}", ""),
+            ("scoring", *map(_words, (self.own_scoring, self.scoring_before, self.scoring))),
             (
-                f"accuracy, best scoring ({_words(self.scoring_before)}; {_words(self.scoring)})",
+                "accuracy",
+                f"{self.rescored.before:.3f}",
                 f"{rise.before:.3f}",
                 f"{rise.after:.3f}",
             ),
             (
-                "difference, 95 % interval",
+                "difference to the column before, 95 % interval",
                 "",
-                f"{rise.after - rise.before:+.3f} [{rise.low:+.3f}, {rise.high:+.3f}]",
+                _difference(self.rescored),
+                _difference(rise),
             ),
         ]
         shares = [f"{applied.routed:.3f}" for applied in self.applied]
-        rows.append(("accuracy with a threshold", *shares))
+        rows.append(("accuracy with a threshold", "", *shares))
         if self.auroc is not None:
             refused = [f"{applied.refused:.3f}" for applied in self.applied]
-            rows.append(("out of scope, refused by the threshold", *refused))
-            rows.append(("out of scope, AUROC", *(f"{value:.3f}" for value in self.auroc)))
+            rows.append(("out of scope, refused by the threshold", "", *refused))
+            rows.append(("out of scope, AUROC", "", *(f"{value:.3f}" for value in self.auroc)))
         probability = self.thresholds.probability
         chosen = "" if probability is None else f"; probability {probability:.3f}"
-        rows.append(("threshold", "", f"score {self.thresholds.score:.4f}{chosen}"))
-        shown = "–" if calibrated is None else f"{calibrated:.3f}"
-        rows.append(("calibration error: raw score; calibrated", f"{error:.3f}", shown))
+        written = f"score {self.thresholds.score:.4f}{chosen}"
+        rows.append(("threshold", *self._at_the_kept(written)))
+        shown = f"{error:.3f}; " + ("–" if calibrated is None else f"{calibrated:.3f}")
+        rows.append(("calibration error: raw score; calibrated", *self._at_the_kept(shown)))
         if self.general is not None:
-            rows.append(("general suite, average precision", *map(_figure, self.general)))
+            rows.append(("general suite, average precision", "", *map(_figure, self.general)))
         changed = self.changed()
         tables = [
             Table(
                 f"{rise.queries} held-out queries with a route, {len(self.routes)} routes",
-                ("", "before", "after"),
+                ("", "as it is", "scored anew", "with the adapter"),
                 rows,
             )
         ]
@@ -183,7 +188,18 @@ class FitReport:
         if self.kept:
             return f"Kept: with the adapter {figures}"
         reason = "it may be chance" if rise.after > rise.before else "nothing is gained"
-        return f"Not kept, because {reason}: with the adapter {figures}"
+        verdict = f"Not kept, because {reason}: with the adapter {figures}"
+        if not self.rescored.holds:
+            return verdict
+        return (
+            f"{verdict}. Without it, {_words(self.scoring_before)} helps: "
+            f"{self.rescored.after:.3f} are routed right, {self.rescored.before:.3f} as the "
+            f"router is ({_difference(self.rescored)})"
+        )
+
+    def _at_the_kept(self, value: str) -> tuple[str, str, str]:
+        """In the column of the router that is proposed."""
+        return ("", "", value) if self.kept else ("", value, "")
 
     def _name(self, number: int) -> str | None:
         return None if number == NONE else self.routes[number]
@@ -205,7 +221,14 @@ def changed_choices(held_out: HeldOut, before: Choices, after: Choices) -> dict[
 
 
 def _words(scoring: Scoring) -> str:
-    return f"{scoring.aggregation} of {scoring.top_k}"
+    words = f"{scoring.aggregation} of {scoring.top_k}"
+    if scoring.centroid_weight:
+        words += f", centroid weight {scoring.centroid_weight:g}"
+    return words
+
+
+def _difference(rise: Rise) -> str:
+    return f"{rise.after - rise.before:+.3f} [{rise.low:+.3f}, {rise.high:+.3f}]"
 
 
 def _figure(figure: Figure) -> str:

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.errors import DataError
+from semantic_router_lora.centroids import KEY, checked_weights
+from semantic_router_lora.errors import DataError, InputError
 from semantic_router_lora.fitting.scores import AGGREGATIONS, MOST_NEIGHBOURS, Scoring
 from semantic_router_lora.fitting.thresholds import Thresholds
 from semantic_router_lora.mining.routes import load_file, read_routes
@@ -69,6 +70,7 @@ class RouterFile:
         scoring = own_scoring() if kind is None else Scoring()
         scoring = replace(
             scoring,
+            centroid_weight=_centroid_weight(path, content["routes"]),
             top_k=content.get("top_k", scoring.top_k),
             aggregation=content.get("aggregation", scoring.aggregation),
         )
@@ -85,24 +87,32 @@ class RouterFile:
         return cls(path, content, routes, scoring, kind == "indexed", encoder, other)
 
     def fitted(
-        self, reference: str, scoring: Scoring, thresholds: Thresholds, names: tuple[str, ...]
+        self,
+        reference: str | None,
+        scoring: Scoring,
+        thresholds: Thresholds,
+        names: tuple[str, ...],
     ) -> dict[str, Any]:
         """The content with another encoder, and thresholds to go with it.
 
         Args:
-            reference: ``<base>+lora:<adapter>``.
-            scoring: how it is to score; only 1.x keeps it.
+            reference: ``<base>+lora:<adapter>``; None leaves the encoder as it is.
+            scoring: how it is to score; of the lines before 1.0, files keep the weight alone.
             thresholds: for it.
             names: of the routes that the thresholds know by number.
         """
         content = copy.deepcopy(self.content)
+        for route in content["routes"]:
+            _set_weight(route, scoring.centroid_weight)
         if not self.says_scoring:
-            content["encoder_type"], content["encoder_name"] = ENCODER_TYPE, reference
+            if reference is not None:
+                content["encoder_type"], content["encoder_name"] = ENCODER_TYPE, reference
             by_name = {names[number]: value for number, value in thresholds.by_route.items()}
             for route in content["routes"]:
                 route["score_threshold"] = by_name.get(route["name"], thresholds.score)
             return content
-        content["encoder"] = {"type": ENCODER_TYPE, "name": reference}
+        if reference is not None:
+            content["encoder"] = {"type": ENCODER_TYPE, "name": reference}
         content["top_k"], content["aggregation"] = scoring.top_k, scoring.aggregation
         for route in content["routes"]:
             route.pop("confidence_threshold", None)  # was meant for other scores
@@ -137,6 +147,30 @@ def own_scoring() -> Scoring:
     if version("semantic-router").startswith("0.0."):
         return Scoring(aggregation="sum", best_passes=True)
     return Scoring()
+
+
+def _centroid_weight(path: Path, routes: list[dict[str, Any]]) -> float:
+    """What all routes have.
+
+    Raises:
+        DataError: if it is not the same for all, or cannot be one.
+    """
+    said = {route["name"]: (route.get("metadata") or {}).get(KEY, 0.0) for route in routes}
+    try:
+        found = set(checked_weights(said).values())
+    except InputError as error:
+        raise DataError(f"{path}: {error}") from error
+    if len(found) > 1:
+        raise DataError(f"{path}: {KEY} is {sorted(found)} in its routes, expected one for all")
+    return found.pop() if found else 0.0
+
+
+def _set_weight(route: dict[str, Any], weight: float) -> None:
+    metadata = {key: value for key, value in (route.get("metadata") or {}).items() if key != KEY}
+    if weight:
+        metadata[KEY] = weight
+    if metadata or "metadata" in route:
+        route["metadata"] = metadata
 
 
 def _check_index(path: Path, index: Any) -> None:

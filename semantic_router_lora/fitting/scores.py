@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from semantic_router_lora.centroids import towards_centroids
 
 AGGREGATIONS = ("mean", "max", "sum")
 DEFAULT_TOP_K = 5
@@ -55,12 +58,15 @@ class Scoring:
     Attributes:
         top_k: how many of them it looks at.
         aggregation: what it makes of the similarities of a route's utterances among them.
+        centroid_weight: share of the route's centroid in its utterances' vectors, see
+            `towards_centroids`; it is for `Neighbours` that were found so.
         best_passes: whether thresholds are compared with the best of these similarities, as in
             semantic-router 0.0.x, and not with what was made of them.
     """
 
     top_k: int = DEFAULT_TOP_K
     aggregation: str = "mean"
+    centroid_weight: float = 0.0
     best_passes: bool = False
 
     def choose(self, neighbours: Neighbours) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -87,6 +93,10 @@ class Scoring:
         return labels[rows, best], (highest if self.best_passes else scores)[rows, best]
 
 
+# Neighbours of the same queries by the centroid weight of the utterances' vectors.
+ByWeight: TypeAlias = Mapping[float, Neighbours]
+
+CENTROID_WEIGHTS = (0.0, 0.5, 0.7)
 # What may be chosen for a router whose file can hold it.
 SCORINGS = (
     Scoring(5, "mean"),
@@ -94,7 +104,23 @@ SCORINGS = (
     Scoring(5, "sum"),
     Scoring(3, "mean"),
     Scoring(10, "sum"),
+    Scoring(5, "max", 0.5),
+    Scoring(5, "max", 0.7),
+    Scoring(5, "mean", 0.7),
 )
+
+
+def neighbours_by_weight(
+    queries: NDArray[np.float32],
+    utterances: NDArray[np.float32],
+    labels: NDArray[np.intp],
+    weights: Iterable[float],
+) -> dict[float, Neighbours]:
+    """`Neighbours.of`, for each centroid weight of the utterances' vectors."""
+    return {
+        weight: Neighbours.of(queries, towards_centroids(utterances, labels, weight), labels)
+        for weight in weights
+    }
 
 
 def _parts(queries: NDArray[np.float32], utterances: int) -> Iterator[NDArray[np.float32]]:

@@ -105,7 +105,7 @@ def main(file: Path, fit: Path, test: Path, output: Path) -> None:
         },
         "held_out": {
             "accuracy": [report["rise"]["before"], report["rise"]["after"]],
-            "as_it_is": report["as_it_is"],
+            "as_it_is": report["rescored"]["before"],
             "difference": [report["rise"]["low"], report["rise"]["high"]],
             "auroc_out_of_scope": report["auroc"],
             "general": report["general"],
