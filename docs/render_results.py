@@ -143,7 +143,7 @@ def fit_example(content: dict[str, Any]) -> str:
         kept = [f"{found[k]:.3f}" for k in ("right_with_threshold", "wrong_with_threshold")]
         rows.append(
             (
-                f"{name} ({found['aggregation']} of {found['top_k']})",
+                f"{name} ({found['scoring']})",
                 f"{found['accuracy']:.3f}{changed}",
                 f"{found['auroc_out_of_scope']:.3f}",
                 "none" if threshold is None else f"{threshold:.3f}",
@@ -176,6 +176,7 @@ def fit(content: dict[str, Any]) -> str:
     columns = {
         "router_base": "Router on the base",
         "router_base_max": "the same, nearest utterance",
+        "router_rescored": "the same, scored anew by fit",
         "router_multi": "Router on the multi-domain adapter",
         "router_fitted": "Router, fitted",
         "logistic_regression": "Logistic regression",

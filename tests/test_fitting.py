@@ -119,15 +119,17 @@ def test_no_fold_learns_from_or_finds_what_it_holds_out(tmp_path):
     )
     asked, _ = separated(routes, asked, Queries())
     trainer = Recorder()
-    job = FitJob(routes, asked, Queries(), trainer, tmp_path, seed=0, progress=lambda _: None)
-    held = job.cross_validate(3)
+    job = FitJob(routes, asked, Queries(), trainer, tmp_path, folds=3, seed=0)
+    for fold in job.unfinished():
+        job.hold_out(fold)
+    held = job.held_out()
     assert sorted(held.texts) == sorted([*routes.texts, *asked.texts])
     for fold, seen in enumerate(trainer.seen):
         out = {text_key(held.texts[row]) for row in np.flatnonzero(held.folds == fold)}
         assert out and not out & seen
     # the second time, every fold is read
-    again = job.cross_validate(3)
-    assert len(trainer.seen) == 3
+    again = job.held_out()
+    assert job.unfinished() == [] and len(trainer.seen) == 3
     assert (again.after[0.0].similarities == held.after[0.0].similarities).all()
 
 

@@ -20,7 +20,7 @@ from semantic_router_lora import Embedder, fit_adapter, load_router
 from semantic_router_lora.adapters.read import read_adapter
 from semantic_router_lora.base_models import resolve_base
 from semantic_router_lora.errors import DataError, InputError
-from semantic_router_lora.fitting import rows, trainer
+from semantic_router_lora.fitting import helpers, rows, trainer
 from semantic_router_lora.fitting.held_out import Rise
 from semantic_router_lora.fitting.routes import RouteSet
 from semantic_router_lora.fitting.scores import Neighbours
@@ -54,6 +54,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rows, "_LEAST_TEXTS", LEAST_TEXTS)
     patch.setattr(rows, "_MOST_TEXTS", LEAST_TEXTS)
     patch.setattr(Rise, "holds", property(lambda found: True))
+    patch.setattr(helpers, "_MOST_PROCESSES", 1)  # others would not know of this
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,11 @@ def fit(
         Optional[str],  # noqa: UP045
         typer.Option(help="Adapter to start from. Default: that of the file's encoder."),
     ] = None,
-    folds: Annotated[int, typer.Option(help="Parts that are held out in turn.", min=2)] = 3,
+    folds: Annotated[int, typer.Option(help="Parts that are held out in turn.", min=2)] = 5,
+    processes: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="That train side by side. Default: up to 4 on a CPU.", min=1),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of folds and training.", min=0)] = 42,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an unfinished fit, if there is one.")
@@ -56,6 +60,7 @@ def fit(
             base=base,
             adapter=adapter,
             folds=folds,
+            processes=processes,
             seed=seed,
             resume=resume,
             license=license,

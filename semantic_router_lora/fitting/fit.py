@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from semantic_router_lora.base_models import DEFAULT_BASE, BaseModel, resolve_ba
 from semantic_router_lora.card.stated import Stated, check_stated
 from semantic_router_lora.errors import DataError, InputError, require
 from semantic_router_lora.fitting.folds import FOLDS
+from semantic_router_lora.fitting.helpers import hold_out_folds, processes_for
 from semantic_router_lora.fitting.report import FitReport
 from semantic_router_lora.fitting.router_file import RouterFile, own_scoring
 from semantic_router_lora.fitting.routes import NONE, Queries, RouteSet, read_queries
@@ -28,6 +29,9 @@ from semantic_router_lora.fitting.scores import CENTROID_WEIGHTS, SCORINGS, Scor
 from semantic_router_lora.fitting.separation import separated
 from semantic_router_lora.reference import ModelReference, checked_folder_name
 from semantic_router_lora.training.run import EXTRA
+
+if TYPE_CHECKING:
+    from semantic_router_lora.training.trainer import AdapterTrainer
 
 LabelledQueries: TypeAlias = "Queries | Path | str | Iterable[tuple[str, str | None] | Path]"
 _PARTS = "folds"
@@ -43,6 +47,7 @@ def fit_adapter(
     base: str | None = None,
     adapter: str | None = None,
     folds: int = FOLDS,
+    processes: int | None = None,
     seed: int = 42,
     resume: bool = False,
     license: str = "other",
@@ -68,6 +73,8 @@ def fit_adapter(
         adapter: whose weights to start from; default: that of the router file's encoder, if it has
             one.
         folds: at least 2.
+        processes: that train side by side and share the threads of PyTorch; default: up to 4 on a
+            CPU, fewer where there is little memory.
         seed: of folds and training.
         resume: go on with an unfinished fit of the same.
         license: of the adapter, for its card, as the Hub names it; ``other`` says unpublished.
@@ -91,6 +98,8 @@ def fit_adapter(
     check_stated(stated)
     if type(folds) is not int or folds < 2:
         raise InputError(f"folds is {folds!r}, expected 2 or more")
+    if processes is not None and (type(processes) is not int or processes < 1):
+        raise InputError(f"processes is {processes!r}, expected 1 or more")
     file = RouterFile.read(Path(routes)) if isinstance(routes, (str, Path)) else None
     found = RouteSet.of(file.routes if file else routes)  # type: ignore[arg-type]
     if isinstance(out_of_scope, str):
@@ -128,15 +137,23 @@ def fit_adapter(
     trainer = RouteTrainer(recipe, model, start)
     parts = unfinished.folder / _PARTS
     job = FitJob(
-        found, asked, judged, trainer, parts, weights=weights, seed=seed, progress=progress
+        found,
+        asked,
+        judged,
+        trainer,
+        parts,
+        folds=folds,
+        weights=weights,
+        seed=seed,
+        progress=progress,
     )
+    run: AdapterTrainer | None
     if len(judged):
-        progress("training on everything")
-        run = trainer.train(job.everything(), seed, parts / "trainer")
+        run = job.train()
         held_out = job.validate()
     else:
-        run = None
-        held_out = job.cross_validate(folds)
+        run = hold_out_folds(job, processes_for(processes, folds))
+        held_out = job.held_out()
     report = write_outcome(
         job,
         held_out,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from semantic_router_lora.fitting.routes import Queries, RouteSet
 
-FOLDS = 3
+FOLDS = 5
 
 
 def fold_of_utterances(routes: RouteSet, folds: int, seed: int) -> NDArray[np.intp]:

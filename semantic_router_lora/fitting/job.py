@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semantic_router_lora.fitting.folds import fold_of_queries, fold_of_utterances
+from semantic_router_lora.fitting.folds import FOLDS, fold_of_queries, fold_of_utterances
 from semantic_router_lora.fitting.held_out import HeldOut
 from semantic_router_lora.fitting.routes import Queries, RouteSet, text_key
 from semantic_router_lora.fitting.rows import Material, material, name_as_words
 from semantic_router_lora.fitting.scores import ByWeight, Neighbours, neighbours_by_weight
 from semantic_router_lora.fitting.trainer import RouteTrainer
+
+if TYPE_CHECKING:
+    from semantic_router_lora.training.trainer import AdapterTrainer
 
 _WHEN = ("before", "after")
 
@@ -28,7 +32,9 @@ class FitJob:
         judged: queries that are never learned from.
         trainer: trains and embeds.
         folder: where finished folds are kept.
+        folds: how many parts are held out in turn.
         weights: centroid weights to look for neighbours with.
+        before: the vector of each text with what is started from; None to embed them.
         seed: of folds and rows.
         progress: called with what is being done.
     """
@@ -41,21 +47,27 @@ class FitJob:
         trainer: RouteTrainer,
         folder: Path,
         *,
+        folds: int = FOLDS,
         weights: Sequence[float] = (0.0,),
+        before: dict[str, NDArray[np.float32]] | None = None,
         seed: int,
-        progress: Callable[[str], None],
+        progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.routes, self.queries, self.judged = routes, queries, judged
         self.trainer = trainer
         self.folder, self.seed, self.progress = folder, seed, progress
-        self.weights = tuple(sorted(set(weights)))
+        self.weights, self.folds = tuple(sorted(set(weights))), folds
+        self._of_utterance = fold_of_utterances(routes, folds, seed)
+        self._of_query = fold_of_queries(queries, folds, seed)
         texts = [*routes.texts, *queries.texts, *(text for text, _ in queries.refused)]
         texts += judged.texts
         texts += [name_as_words(name) for name in routes.names]
         folder.mkdir(exist_ok=True)
-        progress(f"embedding {len(texts)} texts with what is started from")
-        unique = list(dict.fromkeys(texts))
-        self.before = dict(zip(unique, trainer.encode(unique), strict=True))
+        if before is None:
+            progress(f"embedding {len(texts)} texts with what is started from")
+            unique = list(dict.fromkeys(texts))
+            before = dict(zip(unique, trainer.encode(unique), strict=True))
+        self.before = before
 
     def everything(self) -> Material:
         """All there is to learn from."""
@@ -63,32 +75,37 @@ class FitJob:
         held = set(map(text_key, self.judged.texts))
         return material(self.routes, every, self.queries, self.before, held)
 
-    def cross_validate(self, folds: int) -> HeldOut:
-        """Hold out each fold once, and train on the others.
+    def unfinished(self) -> list[int]:
+        """The folds that are left to do; those that hold nothing out are none."""
+        return [
+            fold
+            for fold in range(self.folds)
+            if self._held(fold)[0] and not self._path(fold).is_file()
+        ]
+
+    def hold_out(self, fold: int) -> None:
+        """Train without a fold, and keep what is found for its texts.
 
         Raises:
             Interrupted: after Ctrl-C; finished folds are kept.
         """
-        of_utterance = fold_of_utterances(self.routes, folds, self.seed)
-        of_query = fold_of_queries(self.queries, folds, self.seed)
+        kept = np.flatnonzero(self._of_utterance != fold)
+        self.progress(f"fold {fold + 1} of {self.folds}: {len(kept)} utterances to learn from")
+        texts = self._held(fold)[0]
+        out = set(map(text_key, texts))
+        learned = self.queries.take(self._of_query != fold).without_refused(out)
+        found = material(self.routes, kept, learned, self.before, out)
+        self.trainer.train(found, self.seed, self.folder / f"trainer-{fold}")
+        _write(self._path(fold), self._neighbours(texts, kept))
+
+    def held_out(self) -> HeldOut:
+        """What all folds found, each trained without its texts."""
         parts = []
-        for fold in range(folds):
-            kept = np.flatnonzero(of_utterance != fold)
-            held = np.flatnonzero(of_utterance == fold)
-            asked = self.queries.take(of_query == fold)
-            texts = (*(self.routes.texts[row] for row in held), *asked.texts)
-            labels = np.concatenate([self.routes.labels[held], asked.labels])
-            if not texts:
-                continue
-            path = self.folder / f"fold-{fold}.npz"
-            if not path.is_file():
-                self.progress(f"fold {fold + 1} of {folds}: {len(kept)} utterances to learn from")
-                out = set(map(text_key, texts))
-                learned = self.queries.take(of_query != fold).without_refused(out)
-                found = material(self.routes, kept, learned, self.before, out)
-                self.trainer.train(found, self.seed, self.folder / "trainer")
-                _write(path, self._neighbours(texts, kept))
-            parts.append((texts, labels, np.full(len(texts), fold), *_read(path, self.weights)))
+        for fold in range(self.folds):
+            texts, labels = self._held(fold)
+            if texts:
+                found = _read(self._path(fold), self.weights)
+                parts.append((texts, labels, np.full(len(texts), fold), *found))
         return HeldOut(
             tuple(text for part in parts for text in part[0]),
             np.concatenate([part[1] for part in parts]),
@@ -96,6 +113,38 @@ class FitJob:
             _joined([part[3] for part in parts]),
             _joined([part[4] for part in parts]),
         )
+
+    def elsewhere(self) -> Callable[[], FitJob]:
+        """What makes the same job in another process, where its folds can be held out."""
+        return functools.partial(
+            _job,
+            (self.routes, self.queries, self.judged),
+            (self.trainer.recipe, self.trainer.base, self.trainer.start),
+            folder=self.folder,
+            folds=self.folds,
+            weights=self.weights,
+            before=self.before,
+            seed=self.seed,
+        )
+
+    def train(self) -> AdapterTrainer:
+        """Train on everything.
+
+        Raises:
+            Interrupted: after Ctrl-C.
+        """
+        self.progress("training on everything")
+        return self.trainer.train(self.everything(), self.seed, self.folder / "trainer")
+
+    def _held(self, fold: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+        """The texts that a fold holds out, and the right route of each."""
+        held = np.flatnonzero(self._of_utterance == fold)
+        asked = self.queries.take(self._of_query == fold)
+        texts = (*(self.routes.texts[row] for row in held), *asked.texts)
+        return texts, np.concatenate([self.routes.labels[held], asked.labels])
+
+    def _path(self, fold: int) -> Path:
+        return self.folder / f"fold-{fold}.npz"
 
     def validate(self) -> HeldOut:
         """Ask the queries to judge by, of the model trained on everything."""
@@ -114,6 +163,10 @@ class FitJob:
             neighbours_by_weight(old[0], old[1], labels, self.weights),
             neighbours_by_weight(new[0], new[1], labels, self.weights),
         )
+
+
+def _job(texts: tuple[RouteSet, Queries, Queries], model: Any, **options: Any) -> FitJob:
+    return FitJob(*texts, trainer=RouteTrainer(*model), **options)
 
 
 def _write(path: Path, found: tuple[ByWeight, ByWeight]) -> None:

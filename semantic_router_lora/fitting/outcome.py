@@ -93,9 +93,7 @@ def write_outcome(
     general: Any = None
     folder = unfinished.folder
     if difference.holds:
-        if run is None:
-            job.progress("training on everything")
-            run = job.trainer.train(job.everything(), job.seed, job.folder / "trainer")
+        run = run or job.train()
         job.progress("proving the adapter, and what it costs elsewhere")
         _write_adapter(job, run, base, folder, data, held_out)
         texts_after = general_precision(job.trainer.encode, job.seed)

@@ -113,7 +113,7 @@ class FitReport:
         """The figures, the confusions and the queries that changed."""
         rise, (error, calibrated) = self.rise, self.calibration_error
         rows: list[tuple[str, ...]] = [
-            ("scoring", *map(_words, (self.own_scoring, self.scoring_before, self.scoring))),
+            ("scoring", *map(words, (self.own_scoring, self.scoring_before, self.scoring))),
             (
                 "accuracy",
                 f"{self.rescored.before:.3f}",
@@ -192,7 +192,7 @@ class FitReport:
         if not self.rescored.holds:
             return verdict
         return (
-            f"{verdict}. Without it, {_words(self.scoring_before)} helps: "
+            f"{verdict}. Without it, {words(self.scoring_before)} helps: "
             f"{self.rescored.after:.3f} are routed right, {self.rescored.before:.3f} as the "
             f"router is ({_difference(self.rescored)})"
         )
@@ -220,7 +220,8 @@ def changed_choices(held_out: HeldOut, before: Choices, after: Choices) -> dict[
     }
 
 
-def _words(scoring: Scoring) -> str:
+def words(scoring: Scoring) -> str:
+    """A scoring as tables show it."""
     words = f"{scoring.aggregation} of {scoring.top_k}"
     if scoring.centroid_weight:
         words += f", centroid weight {scoring.centroid_weight:g}"

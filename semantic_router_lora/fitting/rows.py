@@ -14,7 +14,7 @@ from semantic_router_lora.training.examples import Example
 
 BATCH = 64  # rows
 # Texts that a training sees: enough for small sets of routes, and minutes for large ones.
-_LEAST_TEXTS, _MOST_TEXTS, _PASSES = 3072, 9216, 6
+_LEAST_TEXTS, _MOST_TEXTS, _PASSES = 3072, 9216, 3
 # With more routes than this, those nearest to a row's own are rarely in its batch by chance. With
 # fewer, a hard negative would too often be of the route of another row in the batch, from which
 # the loss would push it away.

@@ -42,7 +42,7 @@ def fit_recipe(name: str, base: str, start: Adapter | None, seed: int) -> Recipe
         base_dropout=0.1,
         target_modules="all-linear",
         scale=20.0,
-        learning_rate=1e-3,
+        learning_rate=2e-3,
         seed=seed,
     )
     if start is None:
@@ -86,7 +86,7 @@ class RouteTrainer:
         from semantic_router_lora.training.adapter_files import read_weights
         from semantic_router_lora.training.model import adapted_model, device
 
-        self.recipe = recipe
+        self.recipe, self.base, self.start = recipe, base, start
         self.model: SentenceTransformer = adapted_model(recipe, base, device())
         if start is not None:
             check_base(base, start)

@@ -30,9 +30,16 @@ from semantic_router.encoders import HuggingFaceEncoder
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder, fit_adapter, register
+from semantic_router_lora import (
+    Embedder,
+    LoRAHuggingFaceEncoder,
+    fit_adapter,
+    register,
+    use_centroids,
+)
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 from semantic_router_lora.benchmark.results import environment
+from semantic_router_lora.fitting.report import words
 
 Texts = list[str]
 
@@ -57,6 +64,12 @@ def stock(encoder: Any, routes: dict[str, Texts], **options: Any) -> IndexedRout
     """A router as its users build it."""
     made = [Route(name=name, utterances=texts) for name, texts in routes.items()]
     return IndexedRouter(encoder=encoder, routes=made, **options)
+
+
+def drawn(router: IndexedRouter, weight: float) -> IndexedRouter:
+    """The router with another weight of the centroids."""
+    use_centroids(router, weight)
+    return router
 
 
 def logistic_regression(routes: dict[str, Texts], texts: Texts, names: Texts) -> float:
@@ -130,17 +143,22 @@ def measure(rows: list[dict[str, str]], shots: int, seed: int) -> dict[str, Any]
         found |= {
             "kept": report.kept,
             "held_out": [report.rise.before, report.rise.after, report.rise.low, report.rise.high],
-            "aggregation": report.scoring.aggregation,
-            "top_k": report.scoring.top_k,
+            "rescored": [report.rescored.before, report.rescored.after],
+            "scoring": words(report.scoring),
+            "scoring_before": words(report.scoring_before),
         }
+        alone = report.scoring_before
+        options = {"aggregation": alone.aggregation, "top_k": alone.top_k}
+        found["router_rescored"] = through(
+            drawn(stock(base, routes, **options), alone.centroid_weight), texts, names
+        )
         register()
-        if report.router:
-            found["router_fitted"] = through(load_router(report.router), texts, names)
+        router = report.router or file  # else the router stays as it was
+        found["router_fitted"] = through(load_router(router), texts, names)
+        found["latency"] = None
+        if report.adapter:
             encoder_ = LoRAHuggingFaceEncoder(adapter=report.adapter)
-            found["router_fitted_default"] = through(stock(encoder_, routes), texts, names)
             found["latency"] = latency(encoder_, LoRAHuggingFaceEncoder(), texts[:200])
-        else:  # the router stays as it was
-            found["router_fitted"] = found["router_fitted_default"] = found["router_base"]
     return found
 
 

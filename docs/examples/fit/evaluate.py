@@ -17,6 +17,8 @@ from sklearn.metrics import roc_auc_score
 
 from semantic_router_lora import load_router
 from semantic_router_lora.benchmark.results import environment
+from semantic_router_lora.fitting.report import words
+from semantic_router_lora.fitting.scores import Scoring
 
 EVERYTHING = -1e9  # a threshold below any score
 
@@ -65,6 +67,12 @@ def read(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def scoring(content: dict[str, Any]) -> str:
+    """How a router scores, in words."""
+    weight = content["routes"][0].get("metadata", {}).get("centroid_weight", 0.0)
+    return words(Scoring(content["top_k"], content["aggregation"], weight))
+
+
 def main(file: Path, fit: Path, test: Path, output: Path) -> None:
     """Evaluate and write."""
     rows = [json.loads(line) for line in test.read_text(encoding="utf-8").splitlines()]
@@ -77,8 +85,10 @@ def main(file: Path, fit: Path, test: Path, output: Path) -> None:
             files["as it is, scored like the fitted one"] = Path(folder) / file.name
             files["fitted"] = fit / file.name
             fitted, content = read(files["fitted"]), read(file)
-            content |= {name: fitted[name] for name in ("top_k", "aggregation")}
+            content |= {name: fitted[name] for name in ("top_k", "aggregation", "routes")}
             (Path(folder) / file.name).write_text(yaml.safe_dump(content), encoding="utf-8")
+        elif report["router"]:
+            files["scored anew"] = fit / file.name
         contents = {name: read(path) for name, path in files.items()}
         asked = {name: answers(load_router(path), queries) for name, path in files.items()}
     inside = np.array([route is not None for route in routes])
@@ -94,8 +104,7 @@ def main(file: Path, fit: Path, test: Path, output: Path) -> None:
         "queries": {"with_route": int(inside.sum()), "out_of_scope": int((~inside).sum())},
         "routers": {
             name: {
-                "top_k": content["top_k"],
-                "aggregation": content["aggregation"],
+                "scoring": scoring(content),
                 "threshold": content.get("confidence_threshold"),
                 **figures(asked[name], routes),
                 "difference": float(right[name].mean() - before.mean()),
