@@ -29,7 +29,8 @@ test-lines: $(LINES:%=test-line-%)
 
 test-line-%: .venv-%/installed
 	.venv-$*/bin/python -m pytest tests/test_routers.py tests/test_embedder.py tests/test_docs.py \
-	  tests/test_merged_model.py tests/test_registration.py tests/test_fitted_routers.py
+	  tests/test_merged_model.py tests/test_merging_odd_models.py tests/test_merging_refusals.py \
+	  tests/test_registration.py tests/test_fitted_routers.py
 
 .venv-%/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-$*

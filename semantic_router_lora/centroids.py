@@ -7,7 +7,9 @@ the nearest utterance and that of the nearest centroid. Queries are embedded as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,8 +49,9 @@ def towards_centroids(
 def use_centroids(router: Any, weight: float | None = None) -> None:
     """Draw the utterance vectors in a router's index towards the centroids of their routes.
 
-    `load_router` does this for files that say so. Call it for a router built in code, with the
-    ``report.scoring.centroid_weight`` of `fit_adapter`, and again after routes were added.
+    `load_router` does this for files that say so; in 1.x, any router does that is built after
+    `register`. Call it for one built in code, with the ``report.scoring.centroid_weight`` of
+    `fit_adapter`, and again after routes were added.
 
     Args:
         router: a ``RouteLayer``, ``SemanticRouter`` or ``IndexedRouter``; of a ``Chain`` or
@@ -71,6 +74,18 @@ def use_centroids(router: Any, weight: float | None = None) -> None:
             _write_records(one, weights)
         else:
             _write_arrays(one, weights)
+
+
+def drawing(init: Callable[..., None]) -> Callable[..., None]:
+    """A router's constructor that also draws the vectors of the routes it is given."""
+
+    @functools.wraps(init)
+    def extended(self: Any, *given: Any, **named: Any) -> None:
+        init(self, *given, **named)
+        if inspect.signature(init).bind(self, *given, **named).arguments.get("routes"):
+            use_centroids(self)
+
+    return extended
 
 
 def checked_weights(found: Mapping[str, object]) -> dict[str, float]:

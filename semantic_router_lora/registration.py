@@ -30,7 +30,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from semantic_router_lora.centroids import use_centroids
+from semantic_router_lora.centroids import drawing, use_centroids
 from semantic_router_lora.errors import DataError, RegistrationError, SemanticRouterLoraError
 from semantic_router_lora.router_files import refuse_other_modules
 
@@ -53,6 +53,9 @@ class _Type:
 def register() -> None:
     """Let routers with a `LoRAHuggingFaceEncoder` be saved to a file and loaded from it.
 
+    In 1.x, routers that are built then also heed the ``centroid_weight`` of the routes that they
+    are given: see `use_centroids`. In the lines before, `load_router` alone does.
+
     Does nothing if it was called before, or if the installed semantic-router knows the encoder by
     itself. Stock encoders are not affected.
 
@@ -71,6 +74,10 @@ def register() -> None:
         from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
 
         saved_classes[LoRAHuggingFaceEncoder] = _Type
+        router = _indexed_router()
+        extended = drawing(router.__init__)
+        setattr(extended, _MARK, router.__init__)
+        router.__init__ = extended
 
 
 def unregister() -> None:
@@ -86,6 +93,8 @@ def unregister() -> None:
         from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
 
         saved_classes.pop(LoRAHuggingFaceEncoder, None)
+        router = _indexed_router()
+        router.__init__ = getattr(router.__init__, _MARK, router.__init__)
 
 
 def load_router(path: str | Path) -> Any:
@@ -117,7 +126,8 @@ def load_router(path: str | Path) -> Any:
     line: Any = import_module("semantic_router")
     if hasattr(line, "load_router"):
         router = line.load_router(path)
-        use_centroids(router)
+        if not _is_registered(import_module("semantic_router.encoders")):
+            use_centroids(router)  # else its constructor did
         return router
     refuse_other_modules(path)
     logger.warning(
@@ -176,6 +186,11 @@ def _is_known_upstream(encoders: ModuleType) -> bool:
             reason = reason.__cause__ or reason.__context__
         return reason is not None
     return True
+
+
+def _indexed_router() -> Any:
+    """The router of 1.x."""
+    return import_module("semantic_router.routers").IndexedRouter
 
 
 def _auto_encoder_init(encoders: ModuleType) -> Callable[..., None]:

@@ -25,7 +25,17 @@ from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
 # Fixtures that several files share.
-pytest_plugins = ["corpus_jobs", "prepared", "small_exports", "tiny_training"]
+pytest_plugins = [
+    "copied_adapters",
+    "corpus_jobs",
+    "generation_jobs",
+    "merged_models",
+    "prepared",
+    "publishing_hub",
+    "single_filter",
+    "small_exports",
+    "tiny_training",
+]
 
 MakeAdapter = Callable[..., Path]
 

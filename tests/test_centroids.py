@@ -6,12 +6,13 @@ import json
 
 import numpy as np
 import pytest
+import semantic_router
 from library_router import QUERIES, ROUTES, save
 from semantic_router import Chain, IndexedRouter, Route
 from semantic_router.encoders import DenseEncoder, TfidfEncoder
 from semantic_router.index import LocalIndex, QdrantIndex
 
-from semantic_router_lora import load_router, use_centroids
+from semantic_router_lora import load_router, unregister, use_centroids
 from semantic_router_lora.centroids import towards_centroids
 from semantic_router_lora.errors import DataError, InputError
 from semantic_router_lora.fitting.router_file import RouterFile
@@ -77,6 +78,23 @@ def test_a_route_that_comes_later_is_drawn_too_and_doing_it_twice_changes_nothin
     found = router()
     found.add([Route(name="cafe", utterances=["a cup of cocoa", "a bad coffee", "soda"])])
     assert scores(together) == pytest.approx(scores(found))
+
+
+@pytest.mark.usefixtures("registered")
+def test_routers_of_semantic_routers_own_functions_heed_the_weight(tmp_path):
+    path = save(tmp_path)
+    content = json.loads(path.read_text())
+    for route in content["routes"]:
+        route["metadata"] = {"centroid_weight": 0.6}
+    path.write_text(json.dumps(content))
+    ours, theirs = load_router(path), semantic_router.load_router(path)
+    assert np.array_equal(ours.index.index, theirs.index.index)
+    unregister()
+    routes = [Route(**route) for route in content["routes"]]
+    plain = IndexedRouter(encoder=ours.encoder, routes=routes)
+    assert np.abs(plain.index.index - ours.index.index).max() > 1e-3
+    use_centroids(plain)
+    assert np.allclose(plain.index.index, ours.index.index, atol=1e-6)
 
 
 def test_vectors_in_qdrant_are_written_anew():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_data_commands import MESSY_ROWS, PARTS, SHARED_FOLDER, by_more, new_folder, read, row
+from triplet_rows import MESSY_ROWS, PARTS, SHARED_FOLDER, by_more, new_folder, read, row
 from typer.testing import CliRunner
 
 from semantic_router_lora.cli import app

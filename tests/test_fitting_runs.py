@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from safetensors.torch import load_file
 from semantic_router_lora import Embedder, fit_adapter, load_router
 from semantic_router_lora.adapters.read import read_adapter
 from semantic_router_lora.base_models import resolve_base
+from semantic_router_lora.centroids import towards_centroids
 from semantic_router_lora.errors import DataError, InputError
-from semantic_router_lora.fitting import helpers, rows, trainer
-from semantic_router_lora.fitting.held_out import Rise
+from semantic_router_lora.fitting import helpers, outcome, rows, trainer
+from semantic_router_lora.fitting.held_out import Rise, rise
+from semantic_router_lora.fitting.router_file import RouterFile
 from semantic_router_lora.fitting.routes import RouteSet
-from semantic_router_lora.fitting.scores import Neighbours
+from semantic_router_lora.fitting.scores import Neighbours, Scoring
 
 pytest.importorskip("sentence_transformers")
 pytestmark = pytest.mark.slow
@@ -54,6 +57,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rows, "_LEAST_TEXTS", LEAST_TEXTS)
     patch.setattr(rows, "_MOST_TEXTS", LEAST_TEXTS)
     patch.setattr(Rise, "holds", property(lambda found: True))
+    patch.setattr(Rise, "is_positive", property(lambda found: True))
     patch.setattr(helpers, "_MOST_PROCESSES", 1)  # others would not know of this
 
 
@@ -107,7 +111,8 @@ def test_a_kept_fit_is_written_and_its_router_has_the_same_confidences(fitted, t
     queries = ["urgent news about the garden", "never tell me of a song", "who won", "ok"]
     embedder = Embedder(str(tiny_base), str(out / "adapter"))
     vectors, asked = embedder.encode(list(routes.texts)), embedder.encode(queries)
-    chosen, scores = report.scoring.choose(Neighbours.of(asked, vectors, routes.labels))
+    drawn = towards_centroids(vectors, routes.labels, report.scoring.centroid_weight)
+    chosen, scores = report.scoring.choose(Neighbours.of(asked, drawn, routes.labels))
     calibration = report.thresholds.calibration
     expected = scores if calibration is None else calibration(scores)
     for query, number, confidence in zip(queries, chosen, expected, strict=True):
@@ -150,6 +155,31 @@ def test_a_fit_that_does_not_help_writes_no_adapter(tiny_base, tmp_path, monkeyp
     written = {file.name for file in (tmp_path / "out").iterdir()}
     assert written <= {"report.json", "report.md", "confusion.png"}
     assert "Not kept" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_where_the_adapter_does_not_help_another_scoring_may(tiny_base, tmp_path, monkeypatch):
+    monkeypatch.setattr(Rise, "holds", HOLDS)
+    found = iter([-0.1, 0.1, -0.1])  # of both, of the scoring, of the adapter
+    monkeypatch.setattr(outcome, "rise", lambda *of: replace(rise(*of), low=next(found)))
+    best = Scoring(5, "max", 0.7)
+    monkeypatch.setattr(outcome, "best_scoring", lambda *of: best)
+    path = tmp_path / "router.yaml"
+    path.write_text(yaml.safe_dump(router_of("1", tiny_base)))
+    report = fit_adapter(path, tmp_path / "out", folds=2)
+    assert not report.kept and report.adapter is None
+    assert "scored anew: max of 5, centroid weight 0.7" in report.verdict()
+    assert report.router == str(tmp_path / "out" / "router.yaml")
+    content = yaml.safe_load(Path(report.router).read_text())
+    assert content["encoder"] == {"type": "huggingface", "name": str(tiny_base)}
+    assert RouterFile.read(Path(report.router)).scoring == best
+    routes = RouteSet.of(ROUTES)
+    queries = ["urgent news about the garden", "never tell me of a song"]
+    embedder = Embedder(str(tiny_base))
+    utterances = towards_centroids(embedder.encode(list(routes.texts)), routes.labels, 0.7)
+    neighbours = Neighbours.of(embedder.encode(queries), utterances, routes.labels)
+    chosen = [routes.names[number] for number in best.choose(neighbours)[0]]
+    router = load_router(report.router)
+    assert [router(query, threshold=-1.0).name for query in queries] == chosen
 
 
 def test_starts_from_an_adapter_and_refuses_dora(fitted, make_adapter, tiny_base, tmp_path):

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from semantic_router_lora.adapters.layout import CARD
-from semantic_router_lora.adapters.read import Adapter, read_adapter
-from semantic_router_lora.adapters.resolve import resolve_adapter
-from semantic_router_lora.base_models import DEFAULT_BASE, BaseModel, resolve_base
 from semantic_router_lora.card.stated import Stated, check_stated
 from semantic_router_lora.errors import DataError, InputError, require
 from semantic_router_lora.fitting.folds import FOLDS
 from semantic_router_lora.fitting.helpers import hold_out_folds, processes_for
+from semantic_router_lora.fitting.inputs import (
+    LabelledQueries,
+    digest,
+    model_of,
+    queries_of,
+    scorings_of,
+)
 from semantic_router_lora.fitting.report import FitReport
-from semantic_router_lora.fitting.router_file import RouterFile, own_scoring
-from semantic_router_lora.fitting.routes import NONE, Queries, RouteSet, read_queries
-from semantic_router_lora.fitting.scores import CENTROID_WEIGHTS, SCORINGS, Scoring
+from semantic_router_lora.fitting.router_file import RouterFile
+from semantic_router_lora.fitting.routes import NONE, Queries, RouteSet
 from semantic_router_lora.fitting.separation import separated
-from semantic_router_lora.reference import ModelReference, checked_folder_name
+from semantic_router_lora.reference import checked_folder_name
 from semantic_router_lora.training.run import EXTRA
 
 if TYPE_CHECKING:
     from semantic_router_lora.training.trainer import AdapterTrainer
 
-LabelledQueries: TypeAlias = "Queries | Path | str | Iterable[tuple[str, str | None] | Path]"
 _PARTS = "folds"
 
 
@@ -104,11 +100,11 @@ def fit_adapter(
     found = RouteSet.of(file.routes if file else routes)  # type: ignore[arg-type]
     if isinstance(out_of_scope, str):
         raise InputError("out_of_scope is one text, expected a list of queries")
-    asked = _queries(queries, found) + Queries.of([(text, None) for text in out_of_scope], found)
-    asked, judged = separated(found, asked, _queries(validation, found))
+    asked = queries_of(queries, found) + Queries.of([(text, None) for text in out_of_scope], found)
+    asked, judged = separated(found, asked, queries_of(validation, found))
     if validation is not None and not (judged.labels != NONE).any():
         raise DataError("no query to judge by has a route, other than utterances")
-    model, start = _model(file, base, adapter)
+    model, start = model_of(file, base, adapter)
     from semantic_router_lora.fitting.job import FitJob
     from semantic_router_lora.fitting.outcome import write_outcome
     from semantic_router_lora.fitting.trainer import RouteTrainer, fit_recipe
@@ -117,10 +113,10 @@ def fit_adapter(
 
     target = Path(output).absolute()
     checked_folder_name(target, "output")  # the router file is going to name it
-    scorings = _scorings(file)
+    scorings = scorings_of(file)
     weights = sorted({scoring.centroid_weight for scoring in scorings})
     recipe = fit_recipe(target.name, model.name, start, seed)
-    data = _digest(found, asked, judged)
+    data = digest(found, asked, judged)
     unfinished = UnfinishedRun(
         target,
         {
@@ -169,53 +165,3 @@ def fit_adapter(
     unfinished.finish()
     shutil.rmtree(target / _PARTS, ignore_errors=True)
     return report
-
-
-def _queries(given: LabelledQueries | None, routes: RouteSet) -> Queries:
-    if given is None:
-        return Queries()
-    if isinstance(given, Queries):
-        return given
-    if isinstance(given, (str, Path)):
-        return read_queries(Path(given), routes)
-    items = list(given)
-    if items and all(isinstance(item, Path) for item in items):
-        files = [read_queries(item, routes) for item in items]  # type: ignore[arg-type]
-        return functools.reduce(Queries.__add__, files)
-    return Queries.of(items, routes)  # type: ignore[arg-type]
-
-
-def _model(
-    file: RouterFile | None, base: str | None, adapter: str | None
-) -> tuple[BaseModel, Adapter | None]:
-    """The base, and the adapter to start from."""
-    if file is not None and file.other_encoder is not None and base is None and adapter is None:
-        raise InputError(
-            f"{file.path}: its encoder is of type {file.other_encoder!r}, which cannot be adapted: "
-            f"name a base; the figures before are those of the base then, not of that encoder"
-        )
-    if file is not None and file.encoder is not None and base is None and adapter is None:
-        named = ModelReference.parse(file.encoder)
-        base, adapter = named.base, named.adapter
-    start = None
-    if adapter is not None:
-        location = resolve_adapter(adapter)
-        start = read_adapter(location.name, location.folder)
-        base = base or start.base_model
-    return resolve_base(base or DEFAULT_BASE), start
-
-
-def _scorings(file: RouterFile | None) -> tuple[Scoring, ...]:
-    """The router's own first; of others, those that the file can say."""
-    own = file.scoring if file else own_scoring()
-    if file is not None and not file.says_scoring:
-        weights = dict.fromkeys((own.centroid_weight, *CENTROID_WEIGHTS))
-        return tuple(replace(own, centroid_weight=weight) for weight in weights)
-    others = (replace(scoring, best_passes=own.best_passes) for scoring in SCORINGS)
-    return (own, *(scoring for scoring in others if scoring != own))
-
-
-def _digest(routes: RouteSet, *queries: Queries) -> str:
-    content: list[Any] = [routes.names, routes.texts, routes.labels.tolist()]
-    content += [[part.texts, np.asarray(part.labels).tolist(), part.refused] for part in queries]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -89,11 +89,11 @@ def _treated_right(
 
 @dataclass(frozen=True)
 class Rise:
-    """How much more often the fitted router is right.
+    """How much more often one router is right than another.
 
     Attributes:
-        before: share of held-out queries with a route that were routed right.
-        after: the same of the fitted router.
+        before: share of held-out queries with a route that the other one routed right.
+        after: share that the one did.
         low: lower end of the 95 % interval of the difference, by paired bootstrap over queries.
         high: its upper end.
         queries: how many queries there were.
@@ -106,9 +106,18 @@ class Rise:
     queries: int
 
     @property
+    def is_positive(self) -> bool:
+        """Whether there is a rise at all, be it by chance."""
+        return self.after > self.before
+
+    @property
     def holds(self) -> bool:
         """Whether the rise is more than its interval: zero lies below it."""
         return self.low > 0
+
+    def __str__(self) -> str:
+        low, high = f"{self.low:+.3f}", f"{self.high:+.3f}"
+        return f"{self.after - self.before:+.3f}, 95 % interval {low} to {high}"
 
 
 def rise(before: Choices, after: Choices, labels: NDArray[np.intp], seed: int) -> Rise:

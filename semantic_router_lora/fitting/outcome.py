@@ -78,8 +78,11 @@ def write_outcome(
     before = choices(held_out, held_out.before, scorings)
     after = choices(held_out, held_out.after, scorings)
     as_it_is = choices(held_out, held_out.before, scorings[:1])
-    difference = rise(before, after, labels, job.seed)
-    rescored = rise(as_it_is, before, labels, job.seed)
+    whole, rescored, share = (
+        rise(*pair, labels, job.seed)
+        for pair in ((as_it_is, after), (as_it_is, before), (before, after))
+    )
+    kept = whole.holds and share.is_positive
     best = [best_scoring(held_out, found, scorings) for found in (held_out.before, held_out.after)]
     alone = choices(held_out, held_out.before, best[:1])
     adapted = choices(held_out, held_out.after, best[1:])
@@ -87,28 +90,29 @@ def write_outcome(
         apply_thresholds(alone, labels, held_out.folds),
         apply_thresholds(adapted, labels, held_out.folds),
     )
-    final = adapted if difference.holds else alone  # what the thresholds are for
+    final = adapted if kept else alone  # what the thresholds are for
     thresholds = fit_thresholds(final, labels)
     auroc = tuple(out_of_scope_auroc(found.scores, labels) for found in (before, after))
     general: Any = None
     folder = unfinished.folder
-    if difference.holds:
+    if kept:
         run = run or job.train()
         job.progress("proving the adapter, and what it costs elsewhere")
         _write_adapter(job, run, base, folder, data, held_out)
         texts_after = general_precision(job.trainer.encode, job.seed)
         job.trainer.reset()
         general = (general_precision(job.trainer.encode, job.seed), texts_after)
-        notes = _notes(job, difference, len(np.unique(held_out.folds)), general)
+        notes = _notes(job, whole, share, len(np.unique(held_out.folds)), general)
         write_card(folder / ADAPTER, replace(stated, notes=notes), base=str(base.folder))
-    adapter = unfinished.output / ADAPTER if difference.holds else None
-    improved = difference.holds or rescored.holds
+    adapter = unfinished.output / ADAPTER if kept else None
+    improved = kept or rescored.holds
     router = unfinished.output / _router_name(file.path) if improved and file else None
     report = FitReport(
-        kept=difference.holds,
+        kept=kept,
         adapter=str(adapter) if adapter else None,
         router=str(router) if router else None,
-        rise=difference,
+        rise=whole,
+        share=share,
         rescored=rescored,
         own_scoring=scorings[0],
         scoring_before=best[0],
@@ -118,7 +122,7 @@ def write_outcome(
         thresholds=thresholds,
         calibration_error=(
             calibration_error(np.clip(final.scores, 0, 1), final.right),
-            applied[difference.holds].calibration_error,
+            applied[kept].calibration_error,
         ),
         applied=applied,
         auroc=None if None in auroc else auroc,  # type: ignore[arg-type]
@@ -128,7 +132,7 @@ def write_outcome(
     )
     if router and file:
         named = f"{base.name}+lora:{adapter}" if adapter else None
-        chosen = best[difference.holds]
+        chosen = best[kept]
         content = file.fitted(named, chosen, thresholds, job.routes.names)
         write_router(content, folder / router.name)
     _write_report(report, folder)
@@ -140,14 +144,16 @@ def _router_name(path: Path) -> str:
     return path.name if path.name not in (_JSON, "run.json") else f"router{path.suffix}"
 
 
-def _notes(job: FitJob, found: Rise, folds: int, general: tuple[Figure, Figure]) -> str:
+def _notes(
+    job: FitJob, found: Rise, share: Rise, folds: int, general: tuple[Figure, Figure]
+) -> str:
     judged = f"in {folds} folds" if folds > 1 else "not learned from"
     return (
         f"Fitted to {len(job.routes.names):,} routes with {len(job.routes.texts):,} utterances "
         f"and {len(job.queries):,} labelled queries. Of {found.queries:,} held-out queries "
-        f"({judged}), {found.before:.3f} were routed right before and {found.after:.3f} with an "
-        f"adapter trained without them: {found.after - found.before:+.3f}, 95 % interval "
-        f"{found.low:+.3f} to {found.high:+.3f}.\n\n"
+        f"({judged}), {found.before:.3f} were routed right by the router as it was and "
+        f"{found.after:.3f} with an adapter trained without them: {found}. The adapter's own "
+        f"share, beside a router without it that scores as well as it can: {share}.\n\n"
         f"On the bundled general suite, average precision is {general[0].value:.3f} before and "
         f"{general[1].value:.3f} with the adapter. It is made for these routes, and other texts "
         f"may be told apart less well."

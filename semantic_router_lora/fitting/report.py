@@ -24,13 +24,16 @@ class FitReport:
     """The outcome of `fit_adapter`.
 
     Attributes:
-        kept: whether held-out queries are routed better by more than the interval; if not, no
-            adapter was written.
+        kept: whether the router with the adapter is better than the router as it is by more than
+            the interval, and than one that is only scored anew at all; if not, no adapter was
+            written.
         adapter: folder of the adapter; None if it was not kept.
         router: the router file that uses it, or where it was not kept and another scoring alone
             helps, one with that; None without a file to rewrite, or if neither helps.
-        rise: accuracy without and with the adapter, each with the scoring that served it best.
-        rescored: accuracy without it, by the router's own scoring and by the one that served best.
+        rise: accuracy of the router as it is, and with the adapter and the scoring that serves it
+            best.
+        share: what of it is the adapter's: accuracy without and with it, each with its scoring.
+        rescored: accuracy without it, by the router's own scoring and by the one that serves best.
         own_scoring: the router's.
         scoring_before: the scoring that serves best without the adapter.
         scoring: the one that serves best with it.
@@ -55,6 +58,7 @@ class FitReport:
     adapter: str | None
     router: str | None
     rise: Rise
+    share: Rise
     rescored: Rise
     own_scoring: Scoring
     scoring_before: Scoring
@@ -111,21 +115,17 @@ class FitReport:
 
     def tables(self) -> list[Table]:
         """The figures, the confusions and the queries that changed."""
-        rise, (error, calibrated) = self.rise, self.calibration_error
+        rise, share, (error, calibrated) = self.rise, self.share, self.calibration_error
         rows: list[tuple[str, ...]] = [
             ("scoring", *map(words, (self.own_scoring, self.scoring_before, self.scoring))),
             (
                 "accuracy",
-                f"{self.rescored.before:.3f}",
                 f"{rise.before:.3f}",
-                f"{rise.after:.3f}",
+                f"{share.before:.3f}",
+                f"{share.after:.3f}",
             ),
-            (
-                "difference to the column before, 95 % interval",
-                "",
-                _difference(self.rescored),
-                _difference(rise),
-            ),
+            ("more than as it is", "", _difference(self.rescored), _difference(rise)),
+            ("more than scored anew", "", "", _difference(share)),
         ]
         shares = [f"{applied.routed:.3f}" for applied in self.applied]
         rows.append(("accuracy with a threshold", "", *shares))
@@ -179,23 +179,20 @@ class FitReport:
 
     def verdict(self) -> str:
         """One sentence: whether the adapter was kept, and why."""
-        rise = self.rise
         figures = (
-            f"{rise.after:.3f} of {rise.queries} held-out queries are routed right, "
-            f"{rise.before:.3f} without it ({rise.after - rise.before:+.3f}, 95 % interval "
-            f"{rise.low:+.3f} to {rise.high:+.3f})"
+            f"with the adapter {self.rise.after:.3f} of {self.rise.queries} held-out queries are "
+            f"routed right, {self.rise.before:.3f} as the router is ({self.rise}), and "
+            f"{self.share.before:.3f} if it is only scored anew ({self.share})"
         )
         if self.kept:
-            return f"Kept: with the adapter {figures}"
-        reason = "it may be chance" if rise.after > rise.before else "nothing is gained"
-        verdict = f"Not kept, because {reason}: with the adapter {figures}"
+            return f"Kept: {figures}"
+        if self.share.is_positive:
+            verdict = f"Not kept, because it may be chance: {figures}"
+        else:
+            verdict = f"Not kept, because the adapter gains nothing: {figures}"
         if not self.rescored.holds:
             return verdict
-        return (
-            f"{verdict}. Without it, {words(self.scoring_before)} helps: "
-            f"{self.rescored.after:.3f} are routed right, {self.rescored.before:.3f} as the "
-            f"router is ({_difference(self.rescored)})"
-        )
+        return f"{verdict}. The router is scored anew: {words(self.scoring_before)}"
 
     def _at_the_kept(self, value: str) -> tuple[str, str, str]:
         """In the column of the router that is proposed."""

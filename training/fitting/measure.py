@@ -20,12 +20,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
-from semantic_router import IndexedRouter, Route, load_router
+from semantic_router import IndexedRouter, Route
 from semantic_router.encoders import HuggingFaceEncoder
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -34,7 +35,7 @@ from semantic_router_lora import (
     Embedder,
     LoRAHuggingFaceEncoder,
     fit_adapter,
-    register,
+    load_router,
     use_centroids,
 )
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
@@ -142,8 +143,9 @@ def measure(rows: list[dict[str, str]], shots: int, seed: int) -> dict[str, Any]
         found["fit_cpu_seconds"] = round(cpu_seconds() - cpu, 1)
         found |= {
             "kept": report.kept,
-            "held_out": [report.rise.before, report.rise.after, report.rise.low, report.rise.high],
-            "rescored": [report.rescored.before, report.rescored.after],
+            "held_out": {
+                name: asdict(getattr(report, name)) for name in ("rise", "rescored", "share")
+            },
             "scoring": words(report.scoring),
             "scoring_before": words(report.scoring_before),
         }
@@ -152,7 +154,6 @@ def measure(rows: list[dict[str, str]], shots: int, seed: int) -> dict[str, Any]
         found["router_rescored"] = through(
             drawn(stock(base, routes, **options), alone.centroid_weight), texts, names
         )
-        register()
         router = report.router or file  # else the router stays as it was
         found["router_fitted"] = through(load_router(router), texts, names)
         found["latency"] = None

@@ -113,9 +113,7 @@ def main(file: Path, fit: Path, test: Path, output: Path) -> None:
             for name, content in contents.items()
         },
         "held_out": {
-            "accuracy": [report["rise"]["before"], report["rise"]["after"]],
-            "as_it_is": report["rescored"]["before"],
-            "difference": [report["rise"]["low"], report["rise"]["high"]],
+            **{name: report[name] for name in ("rise", "rescored", "share")},
             "auroc_out_of_scope": report["auroc"],
             "general": report["general"],
         },
