@@ -32,11 +32,6 @@ def copied_base(base_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(base_folder, tmp_path / "base"))
 
 
-@pytest.fixture
-def copied_adapter(adapter_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(adapter_folder, tmp_path / "adapter"))
-
-
 def edit_json(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
