@@ -24,9 +24,10 @@ from semantic_router_lora.engines.onnx import OnnxEngine
 from semantic_router_lora.engines.packed import PackedEngine
 from semantic_router_lora.engines.spreading import Spreading
 from semantic_router_lora.export import onnx_folder
-from semantic_router_lora.export.folder import GRAPH
+from semantic_router_lora.export.folder import GRAPH, WEIGHTS
 from semantic_router_lora.export.graph import bert_graph
 from semantic_router_lora.export.onnx_folder import export_onnx
+from semantic_router_lora.export.saving import save_graph
 
 UNEQUAL = [256, 1, 129, 3, 64, 2, 255, 17, 1, 100]
 
@@ -47,7 +48,7 @@ def test_vectors_of_any_length_and_pooling(small_base, tmp_path, pooling):
     config = read_bert_config(onnx_folder.resolve_base(str(small_base)))
     assert not isinstance(config, str)
     weights = read_bert_weights(small_base, config)
-    (tmp_path / GRAPH).write_bytes(bert_graph(weights, pooling=pooling))
+    save_graph(bert_graph(weights, pooling=pooling), tmp_path / GRAPH, tmp_path / WEIGHTS)
     exported = OnnxEngine(tmp_path / GRAPH, dim=32)
     packed = PackedEngine(weights, pooling=pooling)
     generator = random.Random(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder
 from semantic_router_lora.base_models import file_sha256
 from semantic_router_lora.errors import BaseModelError, InputError, MissingExtraError
-from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, read_exported
+from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, WEIGHTS, read_exported
 
 
 def rewrite(folder: Path, **changes: Any) -> None:
@@ -30,20 +31,20 @@ def put_graph(folder: Path, content: bytes) -> None:
 
 
 def edited_graph(folder: Path, change: Callable[[Any], None]) -> None:
-    model = onnx.load(folder / GRAPH)
+    model = onnx.load(folder / GRAPH, load_external_data=False)
     change(model)
     put_graph(folder, model.SerializeToString())
 
 
-def cut_short(folder: Path) -> None:
-    content = (folder / GRAPH).read_bytes()
-    (folder / GRAPH).write_bytes(content[: len(content) // 2])
+def cut_short(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
 
 
-def one_bit(folder: Path) -> None:
-    content = bytearray((folder / GRAPH).read_bytes())
+def one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    (folder / GRAPH).write_bytes(content)
+    path.write_bytes(content)
 
 
 def other_tokenizer(folder: Path) -> None:
@@ -59,7 +60,7 @@ def edited_info(folder: Path) -> None:
 
 
 def later_format(folder: Path) -> None:
-    rewrite(folder, format_version=2)
+    rewrite(folder, format_version=3)
 
 
 def later_opset(folder: Path) -> None:
@@ -71,13 +72,26 @@ def later_opset(folder: Path) -> None:
 
 def weights_outside(folder: Path) -> None:
     def change(model: Any) -> None:
-        tensor = next(t for t in model.graph.initializer if t.name == "layer.0.query")
-        (folder.parent / "outside").write_bytes(tensor.raw_data)
-        tensor.ClearField("raw_data")
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-        tensor.external_data.add(key="location", value="../outside")
+        shutil.copy(folder / WEIGHTS, folder.parent / "outside")
+        location_of_a_tensor(model).value = "../outside"
 
     edited_graph(folder, change)
+
+
+def second_name(folder: Path) -> None:
+    """One more tensor, whose key has the right value and then another, which a parser takes."""
+    entry = b"\n\x08location\x12\x0bweights.bin" + b"\x12\x0a../outside"
+    message = entry
+    for field in (13, 5, 7):  # external_data of a tensor, initializer of a graph, graph of a model
+        message = bytes([field << 3 | 2, len(message)]) + message
+    put_graph(folder, (folder / GRAPH).read_bytes() + message)
+    model = onnx.load(folder / GRAPH, load_external_data=False)
+    assert model.graph.initializer[-1].external_data[0].value == "../outside"
+
+
+def location_of_a_tensor(model: Any) -> Any:
+    tensor = next(t for t in model.graph.initializer if t.name == "layer.0.query")
+    return next(entry for entry in tensor.external_data if entry.key == "location")
 
 
 def other_output(folder: Path) -> None:
@@ -87,14 +101,20 @@ def other_output(folder: Path) -> None:
 BROKEN: list[tuple[Callable[[Path], Any], str]] = [
     (lambda folder: (folder / GRAPH).unlink(), "has no model.onnx"),
     (lambda folder: (folder / TOKENIZER).unlink(), "has no tokenizer.json"),
-    (cut_short, r"model.onnx \(\d+ bytes\) is not the file that was exported"),
-    (one_bit, "model.onnx .* is not the file that was exported"),
+    (lambda folder: (folder / WEIGHTS).unlink(), "has no weights.bin"),
+    (
+        lambda folder: cut_short(folder / GRAPH),
+        r"model.onnx \(\d+ bytes\) is not the file that was exported",
+    ),
+    (lambda folder: one_bit(folder / GRAPH), "model.onnx .* is not the file that was exported"),
+    (lambda folder: cut_short(folder / WEIGHTS), r"weights.bin \(\d+ bytes\) is not the file"),
+    (lambda folder: one_bit(folder / WEIGHTS), "weights.bin .* is not the file that was exported"),
     (other_tokenizer, "tokenizer.json .* is not the file that was exported"),
     (edited_info, "changed after the export"),
     (lambda folder: (folder / INFO).write_text('{"format": '), "does not describe"),
     (lambda folder: (folder / INFO).write_text("[" * 100_000), "does not describe"),
     (lambda folder: (folder / INFO).write_text("{}"), "its format is not"),
-    (later_format, "format version 2, this release reads 1"),
+    (later_format, "format version 3, this release reads 2"),
     (lambda folder: rewrite(folder, dtype="float64"), "dtype 'float64'"),
     (lambda folder: rewrite(folder, max_length="256"), "max_length is '256'"),
     (lambda folder: rewrite(folder, dim=33), "vectors of 33 numbers"),
@@ -102,6 +122,7 @@ BROKEN: list[tuple[Callable[[Path], Any], str]] = [
     (lambda folder: put_graph(folder, b""), "is no ONNX graph"),
     (later_opset, "ONNX Runtime cannot load it.*999"),
     (weights_outside, "takes weights from other files"),
+    (second_name, "model.onnx takes weights from other files than weights.bin"),
     (other_output, "ONNX Runtime cannot load it|not ids and lengths"),
 ]
 

@@ -18,7 +18,7 @@ from semantic_router_lora.benchmark import suite
 from semantic_router_lora.cli.export import export
 from semantic_router_lora.errors import BaseModelError, InputError
 from semantic_router_lora.export import onnx_folder
-from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, read_exported
+from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, WEIGHTS, read_exported
 from semantic_router_lora.export.onnx_folder import export_onnx
 
 runner = CliRunner()
@@ -45,14 +45,19 @@ def test_the_command_replaces_an_export(small_base, copied_export):
     )
     assert done.exit_code == 0, done.exception
     assert Embedder(str(copied_export)).fingerprint in done.stdout
-    assert sorted(path.name for path in copied_export.iterdir()) == [INFO, GRAPH, TOKENIZER]
+    assert sorted(path.name for path in copied_export.iterdir()) == [
+        INFO,
+        GRAPH,
+        TOKENIZER,
+        WEIGHTS,
+    ]
     assert list(copied_export.parent.iterdir()) == [copied_export]
 
 
 def test_nothing_is_left_of_an_export_that_fails(small_base, tmp_path, monkeypatch):
     real = onnx_folder.bert_graph
 
-    def shifted(weights: Any, *, pooling: str) -> bytes:
+    def shifted(weights: Any, *, pooling: str) -> Any:
         weights.positions.add_(0.1 * torch.randn(weights.positions.shape))
         return real(weights, pooling=pooling)
 
@@ -83,7 +88,7 @@ def test_int8_says_what_it_costs(small_base, small_export, tmp_path, monkeypatch
     exact, quantized = Embedder(str(small_export)), Embedder(str(tmp_path / "int8"))
     assert quantized.dtype == "int8"
     assert quantized.fingerprint != exact.fingerprint
-    assert (tmp_path / "int8" / GRAPH).stat().st_size < (small_export / GRAPH).stat().st_size
+    assert (tmp_path / "int8" / WEIGHTS).stat().st_size < (small_export / WEIGHTS).stat().st_size
     loss = read_exported(str(tmp_path / "int8")).info.int8_loss
     texts = sorted({text for s in suites for triplet in s.triplets for text in triplet.texts})
     cosines = (exact.encode(texts) * quantized.encode(texts)).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Whether a graph takes weights from other files, found without reading its own weights."""
+"""Whether a graph takes weights from files that it should not."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Fields of the messages ModelProto, GraphProto and TensorProto in onnx.proto.
-_GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9
-# Under this key, a tensor names the file that holds it. Graphs written here have it nowhere.
+_GRAPH, _INITIALIZER, _RAW_DATA, _EXTERNAL_DATA = 7, 5, 9, 13
+# Under this key, a tensor names the file that holds it.
 _KEY = b"location"
 
 
-def names_other_files(path: Path) -> bool:
-    """Whether anything in a graph but the bytes of its weights holds the key of a file's name.
+def names_other_files(path: Path, weights: str) -> bool:
+    """Whether anything in a graph but the bytes of weights holds the key of another file's name.
+
+    Args:
+        path: of the graph.
+        weights: name of the file that initializers may name, of at most 127 bytes.
 
     Raises:
         ValueError: if the file is no protobuf message.
     """
+    name = weights.encode()
+    allowed = b"\n" + bytes([len(_KEY)]) + _KEY + b"\x12" + bytes([len(name)]) + name
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
-        return any(content.find(_KEY, *part) >= 0 for part in _all_but_weights(content))
+        return any(content.find(_KEY, *part) >= 0 for part in _suspects(content, allowed))
 
 
-def _all_but_weights(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+def _suspects(content: mmap.mmap, allowed: bytes) -> Iterator[tuple[int, int]]:
+    """Start and end of all but initializers' own bytes and what names the one file."""
     for number, start, end in _fields(content, 0, len(content)):
         if number != _GRAPH:
             yield start, end
@@ -34,9 +41,10 @@ def _all_but_weights(content: mmap.mmap) -> Iterator[tuple[int, int]]:
             if inner != _INITIALIZER:
                 yield first, last
                 continue
-            for part, *bounds in _fields(content, first, last):
-                if part != _RAW_DATA:
-                    yield bounds[0], bounds[1]
+            for part, begin, stop in _fields(content, first, last):
+                named = part == _EXTERNAL_DATA and content[begin:stop] == allowed
+                if part != _RAW_DATA and not named:
+                    yield begin, stop
 
 
 def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -1,7 +1,8 @@
 """An exported folder: what lies in it, and reading it with distrust.
 
-It holds a graph (model.onnx), a tokenizer (tokenizer.json), and export.json, which says what they
-are and what they must hash to. Nothing here imports PyTorch or transformers.
+It holds a graph (model.onnx), its weights (weights.bin), a tokenizer (tokenizer.json), and
+export.json, which says what they are and what they must hash to. Nothing here imports PyTorch or
+transformers.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from semantic_router_lora.reference import checked_folder_name, existing_folder
 from semantic_router_lora.tokenization import TextTokenizer, load_tokenizer
 
 GRAPH = "model.onnx"
+WEIGHTS = "weights.bin"
 TOKENIZER = "tokenizer.json"
 INFO = "export.json"
 FORMAT = "semantic-router-lora onnx"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DTYPES = ("float32", "int8")
 
 _MAX_INFO_BYTES = 1_000_000
@@ -44,6 +46,7 @@ class ExportInfo:
         dim: length of a vector.
         dtype: ``float32`` or ``int8``.
         graph_sha256: of model.onnx, in hexadecimal.
+        weights_sha256: of weights.bin.
         tokenizer_sha256: of tokenizer.json.
         package_version: of this package, when it wrote the folder.
         int8_loss: what quantisation was measured to cost; empty in float32.
@@ -57,6 +60,7 @@ class ExportInfo:
     dim: int
     dtype: str
     graph_sha256: str
+    weights_sha256: str
     tokenizer_sha256: str
     package_version: str
     int8_loss: dict[str, Any] = field(default_factory=dict)
@@ -95,20 +99,25 @@ class ExportedModel:
         """The folder's tokenizer and its engine.
 
         Raises:
-            BaseModelError: if either file is missing, changed or unusable.
+            BaseModelError: if one of the files is missing, changed or unusable.
             MissingExtraError: without onnxruntime.
         """
         info = self.info
-        for name, digest in ((GRAPH, info.graph_sha256), (TOKENIZER, info.tokenizer_sha256)):
+        digests = {
+            GRAPH: info.graph_sha256,
+            WEIGHTS: info.weights_sha256,
+            TOKENIZER: info.tokenizer_sha256,
+        }
+        for name, digest in digests.items():
             self._check(self.folder / name, digest)
         try:
-            complete = not names_other_files(self.folder / GRAPH)
+            complete = not names_other_files(self.folder / GRAPH, WEIGHTS)
         except ValueError as error:
             raise BaseModelError(f"{self.folder / GRAPH} is no ONNX graph: {error}") from error
         if not complete:
             raise BaseModelError(
-                f"exported folder {self.name}: {GRAPH} takes weights from other files, but an "
-                f"exported graph holds them all"
+                f"exported folder {self.name}: {GRAPH} takes weights from other files than "
+                f"{WEIGHTS}"
             )
         tokenizer = load_tokenizer(
             self.folder / TOKENIZER,

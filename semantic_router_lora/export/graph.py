@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semantic_router_lora.errors import InputError, require
+from semantic_router_lora.errors import require
 
 if TYPE_CHECKING:
     from semantic_router_lora.engines.bert_weights import BertWeights, Layer, Linear, Norm
@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 OPSET = 17
 _MICROSOFT = "com.microsoft"
 _IR_VERSION = 8  # of the first onnx release with that opset: older runtimes read it
-_MOST_BYTES = 2**31 - 1  # of a protobuf message
 _LEAST_NORM = 1e-12  # torch.nn.functional.normalize's
 
 
-def bert_graph(weights: BertWeights, *, pooling: str) -> bytes:
-    """A serialised ONNX model of merged weights, pooling and L2 normalisation included.
+def bert_graph(weights: BertWeights, *, pooling: str) -> Any:
+    """An ``onnx.ModelProto`` of merged weights, pooling and L2 normalisation included.
 
     Its inputs are ``ids``, int64 (tokens,), the token ids of all texts one after the other, and
     ``lengths``, int64 (texts,), how many of them each text has, at least 1. Its output is
@@ -35,7 +34,6 @@ def bert_graph(weights: BertWeights, *, pooling: str) -> bytes:
         pooling: ``cls``, ``max`` or ``mean``.
 
     Raises:
-        InputError: if the model is too large for one file.
         MissingExtraError: without onnx.
     """
     graph = _Graph()
@@ -50,7 +48,7 @@ def bert_graph(weights: BertWeights, *, pooling: str) -> bytes:
     length = graph.node("ReduceL2", [pooled], axes=[1], keepdims=1)
     least = graph.constant("least_norm", np.array(_LEAST_NORM, np.float32))
     graph.node("Div", [pooled, graph.node("Max", [length, least])], "vectors")
-    return graph.serialized(weights.config.hidden_size)
+    return graph.model(weights.config.hidden_size)
 
 
 class _Graph:
@@ -60,15 +58,11 @@ class _Graph:
         self._onnx: Any = require("onnx", "onnx")
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
-        self._bytes = 0
 
     def constant(self, name: str, value: Any) -> str:
         """Add a tensor or array once, and return its name."""
         if name not in self._constants:
             array = np.ascontiguousarray(value.numpy() if hasattr(value, "numpy") else value)
-            self._bytes += array.nbytes
-            if self._bytes > _MOST_BYTES:
-                raise InputError("the model is too large for one ONNX file, which holds 2 GB")
             self._constants[name] = self._onnx.numpy_helper.from_array(
                 array.reshape(np.shape(value)), name
             )
@@ -86,8 +80,8 @@ class _Graph:
         )
         return output
 
-    def serialized(self, dim: int) -> bytes:
-        """The whole model, checked."""
+    def model(self, dim: int) -> Any:
+        """The whole model."""
         helper, types = self._onnx.helper, self._onnx.TensorProto
         graph = helper.make_graph(
             self._nodes,
@@ -100,15 +94,12 @@ class _Graph:
             list(self._constants.values()),
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
-        model = helper.make_model(
+        return helper.make_model(
             graph,
             opset_imports=opsets,
             ir_version=_IR_VERSION,
             producer_name="semantic-router-lora",
         )
-        self._onnx.checker.check_model(model)
-        content: bytes = model.SerializeToString()
-        return content
 
 
 def _index(graph: _Graph) -> None:

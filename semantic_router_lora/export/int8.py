@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,14 @@ if TYPE_CHECKING:
     from semantic_router_lora.embedder import Embedder
 
 
-def quantize(exact: Path, output: Path) -> None:
-    """Write a graph whose linear layers multiply 8-bit integers.
+def quantized(exact: Path) -> Any:
+    """An ``onnx.ModelProto`` whose linear layers multiply 8-bit integers.
 
     Weights are quantised once, each output column by a scale of its own; what they multiply is
     quantised as it comes. Embeddings, attention and normalisation stay in float32.
 
     Args:
-        exact: a graph of `bert_graph`.
-        output: file to write.
+        exact: a graph of `bert_graph`, saved.
 
     Raises:
         MissingExtraError: without onnx or onnxruntime.
@@ -33,7 +33,8 @@ def quantize(exact: Path, output: Path) -> None:
     onnx: Any = require("onnx", "onnx")
     require("onnxruntime", "onnx")
     quantization: Any = require("onnxruntime.quantization", "onnx")
-    with _no_advice():
+    with _no_advice(), tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / exact.name
         quantization.quantize_dynamic(
             exact,
             output,
@@ -43,6 +44,7 @@ def quantize(exact: Path, output: Path) -> None:
             # of what follows the runtime's own operators, which onnx cannot infer the types of
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
+        return onnx.load(output)
 
 
 @contextlib.contextmanager

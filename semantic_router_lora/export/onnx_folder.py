@@ -17,11 +17,19 @@ from semantic_router_lora.building import tokenizer_for
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.engines.bert import BertConfig, read_bert_config
 from semantic_router_lora.errors import BaseModelError, InputError, require
-from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, ExportInfo, is_exported
+from semantic_router_lora.export.folder import (
+    GRAPH,
+    INFO,
+    TOKENIZER,
+    WEIGHTS,
+    ExportInfo,
+    is_exported,
+)
 from semantic_router_lora.export.graph import bert_graph
-from semantic_router_lora.export.int8 import int8_loss, quantize
+from semantic_router_lora.export.int8 import int8_loss, quantized
 from semantic_router_lora.export.output import check_parent, folder_beside
 from semantic_router_lora.export.proof import PROBES, TOLERANCE, largest_difference
+from semantic_router_lora.export.saving import save_graph
 from semantic_router_lora.reference import ModelReference
 
 if TYPE_CHECKING:
@@ -55,11 +63,11 @@ def export_onnx(
         raise InputError(f"{reference} is an exported folder itself; export what it was made from")
     source = _packed(reference)
     base, adapter, config = _parts(source)
-    graph = bert_graph(_merged(base, adapter, config), pooling=base.pooling)
+    model = bert_graph(_merged(base, adapter, config), pooling=base.pooling)
     tokenizer = tokenizer_for(base, adapter, config.max_position_embeddings, config.vocab_size)
     with folder_beside(output) as folder:
-        (folder / GRAPH).write_bytes(graph)
-        del graph
+        save_graph(model, folder / GRAPH, folder / WEIGHTS)
+        del model
         (folder / TOKENIZER).write_text(tokenizer.serialized(), encoding="utf-8")
         info = ExportInfo(
             reference=source.reference,
@@ -70,6 +78,7 @@ def export_onnx(
             dim=source.dim,
             dtype="float32",
             graph_sha256=file_sha256(folder / GRAPH),
+            weights_sha256=file_sha256(folder / WEIGHTS),
             tokenizer_sha256=file_sha256(folder / TOKENIZER),
             package_version=__version__,
         )
@@ -141,15 +150,16 @@ def _quantized(folder: Path, exact: Embedder, info: ExportInfo) -> ExportInfo:
 
     trial = folder / "int8"
     trial.mkdir()
-    quantize(folder / GRAPH, trial / GRAPH)
+    save_graph(quantized(folder / GRAPH), trial / GRAPH, trial / WEIGHTS)
     shutil.copy(folder / TOKENIZER, trial)
-    digest = file_sha256(trial / GRAPH)
-    own = hashlib.sha256(f"{info.fingerprint} int8 {digest}".encode()).hexdigest()[:16]
-    info = replace(info, fingerprint=own, dtype="int8", graph_sha256=digest)
+    graph, weights = file_sha256(trial / GRAPH), file_sha256(trial / WEIGHTS)
+    own = hashlib.sha256(f"{info.fingerprint} int8 {graph} {weights}".encode()).hexdigest()[:16]
+    info = replace(info, fingerprint=own, dtype="int8", graph_sha256=graph, weights_sha256=weights)
     info.write(trial)
     loss = int8_loss(exact, Embedder(str(trial)), load_suites(["bundled:dev"]))
     info = replace(info, int8_loss=loss)
-    (trial / GRAPH).replace(folder / GRAPH)
+    for name in (GRAPH, WEIGHTS):
+        (trial / name).replace(folder / name)
     shutil.rmtree(trial)
     info.write(folder)
     return info
