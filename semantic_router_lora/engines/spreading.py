@@ -7,6 +7,7 @@ many times slower. Neither can be foreseen, so both ways are timed as queries co
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import threading
@@ -19,9 +20,9 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 _SAMPLES = 5
-# The way that was slower is tried again after so many queries, for conditions change; and once
-# more at once as long as it then is the faster one.
-_TRIAL = 200
+# The way that was slower is tried again after so many queries, for conditions change: first soon,
+# for one bad measurement says little, then twice as late each time that it is slower again.
+_FIRST_PAUSE, _LONGEST_PAUSE = 20, 320
 # Threads that are done look for more work for some milliseconds, and count as running meanwhile.
 _SECONDS_OF_SPINNING = 0.02
 
@@ -40,6 +41,7 @@ class Spreading:
             spread: deque(maxlen=_SAMPLES) for spread in (False, True)
         }
         self._until_trial = 0
+        self._pause = _FIRST_PAUSE
         self._last_spread = -_SECONDS_OF_SPINNING
 
     def run(self, on_one: Callable[[], Result], on_all: Callable[[], Result]) -> Result:
@@ -59,22 +61,31 @@ class Spreading:
             self._one_at_a_time.release()
 
     def _choose(self, now: float) -> bool:
-        one, every = self._seconds[False], self._seconds[True]
-        if len(one) < _SAMPLES:  # first, for what the other way needs once must not delay a start
-            return False
-        if len(every) < _SAMPLES:
+        if len(self._seconds[False]) < _SAMPLES:
+            return False  # first, for what the other way needs once must not delay a start
+        if len(self._seconds[True]) < _SAMPLES:
             return self._others_are_idle(now)
-        faster = statistics.median(every) < statistics.median(one)
         if self._until_trial > 0:
             self._until_trial -= 1
-            return faster
-        return not faster and self._others_are_idle(now)
+            return self._faster()
+        return not self._faster() and self._others_are_idle(now)
+
+    def _faster(self) -> bool:
+        """Whether it is the way of all threads."""
+        return self._median(True) < self._median(False)
+
+    def _median(self, spread: bool) -> float:
+        return statistics.median(self._seconds[spread] or [math.inf])
 
     def _record(self, spread: bool, seconds: float) -> None:
-        other = self._seconds[not spread]
-        if not self._until_trial and other and seconds >= statistics.median(other):
-            self._until_trial = _TRIAL
+        faster = self._faster()
+        tried = spread != faster and self._until_trial == 0
+        if tried and seconds >= self._median(faster):
+            self._until_trial = self._pause
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         self._seconds[spread].append(seconds)
+        if self._faster() != faster:
+            self._until_trial = self._pause = _FIRST_PAUSE
 
     def _others_are_idle(self, now: float) -> bool:
         """Whether the other threads would find processors: a trial shall cost little."""
