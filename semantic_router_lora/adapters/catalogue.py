@@ -12,9 +12,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from semantic_router_lora.errors import DataError
@@ -81,7 +79,7 @@ class Entry:
         margins = [metrics["margin"] for metrics in (self.figures or {}).values()]
         if not margins:
             return "–"
-        base, adapter = (mean(pair[side] for pair in margins) for side in (0, 1))
+        base, adapter = (sum(pair[side] for pair in margins) / len(margins) for side in (0, 1))
         return f"{base:.3f} → {adapter:.3f}"
 
 
@@ -92,7 +90,7 @@ def entries() -> tuple[Entry, ...]:
     Raises:
         DataError: if the file is not as described in docs/catalogue.md.
     """
-    return read(Path(str(files("semantic_router_lora.adapters") / "catalogue.toml")))
+    return read(Path(__file__).with_name("catalogue.toml"))
 
 
 def find(name: str) -> Entry | None:

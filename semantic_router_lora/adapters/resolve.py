@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from semantic_router_lora.adapters import catalogue, layout
@@ -24,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_ADAPTER = "multi-domain-cache-lora-L6"
 
+# By its path, for importlib.resources brings tempfile, shutil and zlib into every start.
+_BUNDLED = Path(__file__).parent / "bundled"
+
 
 @dataclass(frozen=True)
 class AdapterLocation:
@@ -33,14 +35,9 @@ class AdapterLocation:
     folder: Path
 
 
-def _bundled_folder() -> Path:
-    return Path(str(files("semantic_router_lora.adapters") / "bundled"))
-
-
 def bundled_adapters() -> list[str]:
     """The names of the adapters that the package ships, sorted."""
-    folder = _bundled_folder()
-    return sorted(path.parent.name for path in folder.glob(f"*/{layout.CONFIG}"))
+    return sorted(path.parent.name for path in _BUNDLED.glob(f"*/{layout.CONFIG}"))
 
 
 def resolve_adapter(reference: str, *, refresh: bool = False) -> AdapterLocation:
@@ -60,7 +57,7 @@ def resolve_adapter(reference: str, *, refresh: bool = False) -> AdapterLocation
     """
     reference = checked_reference(reference, "adapter")
     if reference in bundled_adapters():
-        return AdapterLocation(reference, _bundled_folder() / reference)
+        return AdapterLocation(reference, _BUNDLED / reference)
     folder = existing_folder(reference)
     if folder is not None:
         name = checked_folder_name(folder, "adapter")
