@@ -23,6 +23,7 @@ from semantic_router_lora.engines.bert_weights import read_bert_weights
 from semantic_router_lora.engines.onnx import OnnxEngine
 from semantic_router_lora.engines.packed import PackedEngine
 from semantic_router_lora.engines.spreading import Spreading
+from semantic_router_lora.engines.watched import WatchedFile
 from semantic_router_lora.export import onnx_folder
 from semantic_router_lora.export.folder import GRAPH, WEIGHTS
 from semantic_router_lora.export.graph import bert_graph
@@ -49,7 +50,8 @@ def test_vectors_of_any_length_and_pooling(small_base, tmp_path, pooling):
     assert not isinstance(config, str)
     weights = read_bert_weights(small_base, config)
     save_graph(bert_graph(weights, pooling=pooling), tmp_path / GRAPH, tmp_path / WEIGHTS)
-    exported = OnnxEngine(tmp_path / GRAPH, dim=32)
+    files = WatchedFile(tmp_path / GRAPH), WatchedFile(tmp_path / WEIGHTS)
+    exported = OnnxEngine(*files, dim=32)
     packed = PackedEngine(weights, pooling=pooling)
     generator = random.Random(0)
     for lengths in (UNEQUAL, [1], [12] * 9, [5, 0, 3], [0, 0], list(range(1, 257))):

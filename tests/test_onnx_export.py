@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from semantic_router_lora import Embedder
 from semantic_router_lora.benchmark import suite
 from semantic_router_lora.cli.export import export
+from semantic_router_lora.engines.spreading import Spreading
 from semantic_router_lora.errors import BaseModelError, InputError
 from semantic_router_lora.export import onnx_folder
 from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, WEIGHTS, read_exported
@@ -95,6 +96,8 @@ def test_int8_says_what_it_costs(small_base, small_export, tmp_path, monkeypatch
     assert 0.9 < cosines.min() < 1 - 1e-5
     alone = np.concatenate([quantized.encode([text]) for text in texts[:20]])
     np.testing.assert_array_equal(alone, quantized.encode(texts)[:20])
+    monkeypatch.setattr(Spreading, "_choose", lambda *_: True)
+    np.testing.assert_array_equal(alone[:3], quantized.encode(texts[:3]))  # few tokens in all
     assert loss["texts"] == len(texts)
     assert loss["cosine_mean"] == pytest.approx(cosines.mean(), abs=1e-6)
     assert loss["cosine_min"] == pytest.approx(cosines.min(), abs=1e-6)

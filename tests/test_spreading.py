@@ -109,7 +109,10 @@ def test_what_fails_is_raised_and_the_next_one_runs():
 
 def test_idle_processors_are_unknown_where_the_system_does_not_say(monkeypatch, tmp_path):
     monkeypatch.setattr(spreading, "Path", lambda _: tmp_path / "none")
+    monkeypatch.setattr(spreading.os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(spreading.os, "getloadavg", lambda: (3.2, 0.0, 0.0))
+    assert idle_cpus() == 2
+    monkeypatch.delattr(spreading.os, "getloadavg")
     assert idle_cpus() == 0
     (tmp_path / "none").write_text("0.10 0.20 0.30 2/180 4321\n")
-    monkeypatch.setattr(spreading.os, "cpu_count", lambda: 6)
     assert idle_cpus() == 4

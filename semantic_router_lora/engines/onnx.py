@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from semantic_router_lora.engines.watched import WatchedFile
 from semantic_router_lora.errors import BaseModelError, require
 
 if TYPE_CHECKING:
@@ -25,22 +26,26 @@ class OnnxEngine:
     machine; see `engines.workers`. Only `embed_alone` has more.
 
     Args:
-        path: of the graph.
+        graph: a file.
+        weights: the file that the graph takes its weights from; it is mapped into memory.
         dim: length of its vectors.
         one_by_one: whether each text is run by itself. In int8, the texts of a run share the
             range that activations are quantised in, so that a text's vector would depend on its
             neighbours (down to a cosine of 0.98).
 
     Raises:
-        BaseModelError: if ONNX Runtime does not accept the file, or it is another graph.
+        BaseModelError: if ONNX Runtime does not accept the files, or it is another graph; in later
+            calls, if the file of the weights was written to.
         MissingExtraError: without onnxruntime.
     """
 
-    def __init__(self, path: Path, *, dim: int, one_by_one: bool = False) -> None:
+    def __init__(
+        self, graph: WatchedFile, weights: WatchedFile, *, dim: int, one_by_one: bool = False
+    ) -> None:
         self.dim = dim
-        self._path = path
+        self._graph, self._weights = graph, weights
         self._one_by_one = one_by_one
-        self._session = _session(path, 1)
+        self._session = _session(graph.path, 1)
         self._for_one_text: dict[tuple[int, int], Any] = {}
         inputs = [(value.name, value.type) for value in self._session.get_inputs()]
         outputs = [
@@ -49,8 +54,8 @@ class OnnxEngine:
         expected = [("ids", "tensor(int64)"), ("lengths", "tensor(int64)")]
         if inputs != expected or outputs != [("vectors", "tensor(float)", [dim])]:
             raise BaseModelError(
-                f"{path}: the graph maps {inputs} to {outputs}, not ids and lengths to vectors "
-                f"of {dim} numbers"
+                f"{graph.path}: the graph maps {inputs} to {outputs}, not ids and lengths to "
+                f"vectors of {dim} numbers"
             )
 
     def embed(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
@@ -60,14 +65,30 @@ class OnnxEngine:
         return self._embed(self._session, batch)
 
     def embed_alone(self, batch: Sequence[Sequence[int]], threads: int) -> NDArray[np.float32]:
-        """As `embed`, in one session more, made at first use, whose threads share the work."""
+        """As `embed`, in one session more, made at first use, whose threads share the work.
+
+        If the graph or its weights are not where they were, the first session does it alone.
+        """
+        if self._one_by_one and len(batch) > 1:
+            return np.concatenate([self.embed_alone([ids], threads) for ids in batch])
         key = os.getpid(), threads  # a parent's threads do not survive a fork
         if key not in self._for_one_text:
-            self._for_one_text[key] = session = _session(self._path, threads)
-            _with_threads.add(session)
+            self._for_one_text[key] = self._session_of(threads)
         return self._embed(self._for_one_text[key], batch)
 
+    def _session_of(self, threads: int) -> Any:
+        if self._graph.in_place and self._weights.in_place:
+            session = _session(self._graph.path, threads)
+            if self._graph.in_place and self._weights.in_place:
+                _with_threads.add(session)
+                return session
+        return self._session
+
     def _embed(self, session: Any, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        if self._weights.written:  # and the session sees what was written
+            raise BaseModelError(
+                f"{self._weights.path} was written to while it was in use: load the model again"
+            )
         lengths = np.fromiter(map(len, batch), np.int64, len(batch))
         ids = np.fromiter(chain.from_iterable(batch), np.int64, int(lengths.sum()))
         held = lengths > 0

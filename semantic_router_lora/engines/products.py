@@ -39,7 +39,8 @@ def add_product(result: Tensor, x: Tensor, weight: Tensor) -> None:
 
 def _parts(x: Tensor, weight: Tensor) -> int:
     threads = torch.get_num_threads()
-    return 1 if len(x) > _FEW_ROWS or weight.shape[1] % threads else threads
+    shared = 0 < len(x) <= _FEW_ROWS and weight.shape[1] % threads == 0
+    return threads if shared else 1
 
 
 def _by_columns(x: Tensor, weight: Tensor, parts: int) -> Tensor:

@@ -94,9 +94,16 @@ class Spreading:
 
 
 def idle_cpus() -> int:
-    """Processors that run nothing at this moment; 0 where the system does not say."""
+    """Processors that run nothing at this moment; 0 where the system does not say.
+
+    Where there is no /proc, those that ran nothing in the last minute, on average.
+    """
+    count = os.cpu_count() or 1
     try:
-        running = Path("/proc/loadavg").read_text().split()[3].partition("/")[0]
-        return (os.cpu_count() or 1) - int(running)
+        return count - int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
     except (OSError, IndexError, ValueError):
+        pass
+    try:
+        return count - math.ceil(os.getloadavg()[0])
+    except (AttributeError, OSError):  # on Windows, or unobtainable
         return 0

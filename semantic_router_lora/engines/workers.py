@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from semantic_router_lora.engines.slots import slots
 from semantic_router_lora.engines.spreading import Spreading
 
 Batch = TypeVar("Batch")
@@ -74,7 +75,8 @@ class Workers:
             tokens: of all batches together.
             alone: the same function, for a batch that has all of a number of threads.
         """
-        if alone is not None and len(batches) == 1 and 0 < tokens <= _LEAST_TOKENS:
+        spreads = alone is not None and len(batches) == 1 and 0 < tokens <= _LEAST_TOKENS
+        if alone is not None and spreads and slots(self.threads).idle:
             result = self._spreading.run(
                 lambda: next(self._map(function, batches, tokens)),
                 lambda: next(self._on_all_threads(alone, batches)),
@@ -85,47 +87,40 @@ class Workers:
     def _map(
         self, function: Callable[[Batch], Result], batches: Sequence[Batch], tokens: int
     ) -> Iterator[Result]:
-        if not self._uses_torch:
-            return self._map_without_torch(function, batches)
-        if len(batches) == 1 and tokens > _LEAST_TOKENS:
+        if self._uses_torch and len(batches) == 1 and tokens > _LEAST_TOKENS:
             return self._on_all_threads(lambda batch, _: function(batch), batches)
+        free = slots(self.threads)
+
+        def on_one(batch: Batch) -> Result:
+            with free.taken():
+                return function(batch)
+
+        if not self._uses_torch and len(batches) == 1:
+            # In the calling thread: there is no setting to keep from it, and on a busy machine,
+            # to wake another one takes as long as a query.
+            return iter([on_one(batches[0])])
+        intra_op = 1 if self._uses_torch else 0
         try:
-            return _executor(os.getpid(), self.threads, 1).map(function, batches)
+            return _executor(os.getpid(), self.threads, intra_op).map(on_one, batches)
         except RuntimeError:  # the interpreter is shutting down, and starts no more threads
-            return map(function, batches)
+            return map(on_one, batches)
 
     def _on_all_threads(
         self, function: Callable[[Batch, int], Result], batches: Sequence[Batch]
     ) -> Iterator[Result]:
         """As `map`; PyTorch's threads belong to the one that calls it, the same one each time."""
-        counts = [self.threads] * len(batches)
+        free = slots(self.threads)
+
+        def on_all(batch: Batch) -> Result:
+            with free.taken(every=True):
+                return function(batch, self.threads)
+
         if not self._uses_torch:
-            return map(function, batches, counts)
+            return map(on_all, batches)
         try:
-            return _executor(os.getpid(), 1, self.threads).map(function, batches, counts)
+            return _executor(os.getpid(), 1, self.threads).map(on_all, batches)
         except RuntimeError:  # as above
-            return map(function, batches, counts)
-
-    def _map_without_torch(
-        self, function: Callable[[Batch], Result], batches: Sequence[Batch]
-    ) -> Iterator[Result]:
-        """As `map`; one batch runs in the calling thread, once fewer than `threads` are busy.
-
-        There is no setting to keep from that thread, and on a busy machine, to wake another one
-        takes as long as a query.
-        """
-        slots = _slots(os.getpid(), self.threads)
-
-        def limited(batch: Batch) -> Result:
-            with slots:
-                return function(batch)
-
-        if len(batches) == 1:
-            return iter([limited(batches[0])])
-        try:
-            return _executor(os.getpid(), self.threads, 0).map(limited, batches)
-        except RuntimeError:  # as above
-            return map(limited, batches)
+            return map(on_all, batches)
 
     def run(self, function: Callable[[], Result]) -> Result:
         """Run a function on one thread."""
@@ -139,12 +134,6 @@ def _executor(pid: int, count: int, intra_op: int) -> ThreadPoolExecutor:
     if not intra_op:
         return ThreadPoolExecutor(count, name)
     return ThreadPoolExecutor(count, name, initializer=_set_threads, initargs=(intra_op,))
-
-
-@functools.cache
-def _slots(pid: int, count: int) -> threading.Semaphore:
-    """One for each process: another's may be held by threads that did not survive the fork."""
-    return threading.Semaphore(count)
 
 
 def _cpu_count() -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from semantic_router_lora.base_models import POOLING_MODES, BaseModel, file_sha256
 from semantic_router_lora.engines.onnx import OnnxEngine
+from semantic_router_lora.engines.watched import WatchedFile
 from semantic_router_lora.errors import BaseModelError
 from semantic_router_lora.export.external import names_other_files
 from semantic_router_lora.reference import checked_folder_name, existing_folder
@@ -108,8 +109,8 @@ class ExportedModel:
             WEIGHTS: info.weights_sha256,
             TOKENIZER: info.tokenizer_sha256,
         }
-        for name, digest in digests.items():
-            self._check(self.folder / name, digest)
+        # opened before they are checked, so that nothing else is loaded than what was checked
+        files = {name: self._checked(self.folder / name, digests[name]) for name in digests}
         try:
             complete = not names_other_files(self.folder / GRAPH, WEIGHTS)
         except ValueError as error:
@@ -125,18 +126,25 @@ class ExportedModel:
             max_length=info.max_length,
             positions=info.max_length,
         )
-        engine = OnnxEngine(self.folder / GRAPH, dim=info.dim, one_by_one=info.dtype == "int8")
+        engine = OnnxEngine(
+            files[GRAPH], files[WEIGHTS], dim=info.dim, one_by_one=info.dtype == "int8"
+        )
         return tokenizer, engine
 
-    def _check(self, path: Path, digest: str) -> None:
+    def _checked(self, path: Path, digest: str) -> WatchedFile:
         if not path.is_file():
             raise BaseModelError(f"exported folder {self.name} has no {path.name}")
+        try:
+            file = WatchedFile(path)
+        except OSError as error:
+            raise BaseModelError(f"{path} cannot be read: {error.strerror}") from error
         found = file_sha256(path)
         if found != digest:
             raise BaseModelError(
                 f"exported folder {self.name}: {path.name} ({path.stat().st_size} bytes) is not "
                 f"the file that was exported: SHA-256 {found}, expected {digest}"
             )
+        return file
 
 
 def is_exported(reference: str | None) -> bool:
