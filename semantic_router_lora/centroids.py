@@ -57,14 +57,15 @@ def use_centroids(router: Any, weight: float | None = None) -> None:
         router: a ``RouteLayer``, ``SemanticRouter`` or ``IndexedRouter``; of a ``Chain`` or
             ``Merge``, the routers in it.
         weight: w of `towards_centroids`, from 0 (the utterances alone) to less than 1, which is
-            written to the metadata of the routes; None takes what these say.
+            written to the metadata of the routes; None takes what these say, and for routes
+            that say nothing the weight that all others have.
 
     Raises:
         InputError: if a weight is out of range, or the router mixes in a sparse encoder, or is of
-            a line before 1.0 and its index is not in memory.
+            a line before 1.0 and its index is not in memory, or still empty.
     """
     for one in _indexed(router):
-        said = {r.name: (r.metadata or {}).get(KEY, 0.0) for r in one.routes}
+        said = {r.name: (r.metadata or {}).get(KEY) for r in one.routes}
         weights = checked_weights(dict.fromkeys(said, weight) if weight is not None else said)
         if weight is None and not any(weights.values()):
             continue
@@ -91,13 +92,20 @@ def drawing(init: Callable[..., None]) -> Callable[..., None]:
 def checked_weights(found: Mapping[str, object]) -> dict[str, float]:
     """The weight of each route.
 
+    Args:
+        found: what routes say, None for those that say nothing: these get the weight that all
+            others have, or 0.
+
     Raises:
         InputError: if one is no number from 0 to less than 1.
     """
-    for name, value in found.items():
+    said = {name: value for name, value in found.items() if value is not None}
+    for name, value in said.items():
         if type(value) not in (int, float) or not 0 <= value < 1:  # type: ignore[operator]
             raise InputError(f"{KEY} of route {name!r} is {value!r}, expected 0 to less than 1")
-    return {name: float(value) for name, value in found.items()}  # type: ignore[arg-type]
+    different = {float(value) for value in said.values()}  # type: ignore[arg-type]
+    common = different.pop() if len(different) == 1 else 0.0
+    return {name: float(said.get(name, common)) for name in found}  # type: ignore[arg-type]
 
 
 def _indexed(router: Any) -> Iterator[Any]:
@@ -123,17 +131,24 @@ def _write_records(router: Any, weights: Mapping[str, float]) -> None:
 def _write_arrays(router: Any, weights: Mapping[str, float]) -> None:
     """In the lines before, whose indexes cannot replace a record."""
     index = router.index
+    if index.index is None:
+        raise InputError(f"{KEY}: the index is empty; fill it first, as router.sync('local') does")
     if not isinstance(index.index, np.ndarray):
         raise InputError(f"{KEY}: not for an index of type {index.type!r}, whose vectors stay")
     index.index = _vectors(router, list(index.routes), list(index.utterances), weights)
     for route in router.routes:
         route.metadata = {**(route.metadata or {}), KEY: weights[route.name]}
+    if getattr(index, "metadata", None) is not None:  # else a later sync would see a difference
+        of_route = {route.name: route.metadata for route in router.routes}
+        index.metadata = np.array([dict(of_route[name]) for name in index.routes], dtype=object)
 
 
 def _vectors(
     router: Any, names: list[str], utterances: list[Any], weights: Mapping[str, float]
 ) -> NDArray[np.float32]:
-    vectors = np.asarray(router.encoder(utterances), np.float32)
+    # Some embed what is searched in another way than what is asked.
+    encode = getattr(router.encoder, "encode_documents", router.encoder)
+    vectors = np.asarray(encode(utterances), np.float32)
     labels = np.unique(np.array(names), return_inverse=True)[1]
     of_each = np.array([weights.get(name, 0.0) for name in names], np.float32)
     return towards_centroids(vectors, labels, of_each)

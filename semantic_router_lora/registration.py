@@ -18,6 +18,7 @@ The package also declares the encoder as an entry point of the group ``semantic_
 
 from __future__ import annotations
 
+import codecs
 import functools
 import inspect
 import json
@@ -32,7 +33,7 @@ from typing import Any
 
 from semantic_router_lora.centroids import drawing, use_centroids
 from semantic_router_lora.errors import DataError, RegistrationError, SemanticRouterLoraError
-from semantic_router_lora.router_files import refuse_other_modules
+from semantic_router_lora.router_files import load_file, refuse_other_modules
 
 logger = logging.getLogger(__name__)
 
@@ -113,15 +114,16 @@ def load_router(path: str | Path) -> Any:
 
     Raises:
         InputError: if a ``centroid_weight`` is out of range, or its router cannot have one.
-        DataError: if the file does not exist, ends in neither .yaml, .yml nor .json, or has a line
-            before 1.0 import modules other than its own.
+        DataError: if the file does not exist, ends in neither .yaml, .yml nor .json, is broken,
+            holds no router, or has a line before 1.0 import modules other than its own.
         RegistrationError: as `register` does.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    if path.suffix not in (".yaml", ".yml", ".json"):
-        raise DataError(f"{path}: expected a file ending in .yaml, .yml or .json")
+    content = load_file(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: holds no router, but {str(content)[:80]!r}")
+    if path.suffix.lower() == ".json" and path.read_bytes().startswith(codecs.BOM_UTF8):
+        raise DataError(f"{path}: semantic-router reads no JSON that starts with a byte order mark")
     register()
     line: Any = import_module("semantic_router")
     if hasattr(line, "load_router"):
@@ -129,7 +131,9 @@ def load_router(path: str | Path) -> Any:
         if not _is_registered(import_module("semantic_router.encoders")):
             use_centroids(router)  # else its constructor did
         return router
-    refuse_other_modules(path)
+    if path.suffix != path.suffix.lower():
+        raise DataError(f"{path}: this semantic-router wants the ending in lower case")
+    refuse_other_modules(path, content)
     logger.warning(
         "%s: files of this semantic-router keep neither aggregation nor top_k nor the encoder's "
         "threshold: the router has this line's defaults for them",

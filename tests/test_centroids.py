@@ -10,6 +10,7 @@ import semantic_router
 from library_router import QUERIES, ROUTES, save
 from semantic_router import Chain, IndexedRouter, Route
 from semantic_router.encoders import DenseEncoder, TfidfEncoder
+from semantic_router.encoders.base import AsymmetricDenseMixin
 from semantic_router.index import LocalIndex, QdrantIndex
 
 from semantic_router_lora import load_router, unregister, use_centroids
@@ -97,6 +98,49 @@ def test_routers_of_semantic_routers_own_functions_heed_the_weight(tmp_path):
     assert np.allclose(plain.index.index, ours.index.index, atol=1e-6)
 
 
+def test_routes_that_say_no_weight_get_that_of_the_others():
+    found, together = router(), router()
+    later = Route(name="cafe", utterances=["a cup of cocoa", "a bad coffee", "soda"])
+    use_centroids(found, 0.5)
+    found.add([later])
+    plain = scores(found)
+    use_centroids(found)
+    together.add([later])
+    use_centroids(together, 0.5)
+    assert scores(found) == pytest.approx(scores(together)) != plain
+    assert {route.metadata["centroid_weight"] for route in found.routes} == {0.5}
+    # an utterance that comes again takes the metadata of its route with it
+    again = Route(name="loan", utterances=[ROUTES["loan"][0], "a book for longer"])
+    found.add([again])
+    use_centroids(found)
+    assert {route.metadata["centroid_weight"] for route in found.routes} == {0.5}
+
+
+class Asymmetric(Letters, AsymmetricDenseMixin):
+    """Embeds queries in another way than what is searched."""
+
+    def encode_documents(self, docs: list[str]) -> list[list[float]]:
+        return self([doc.upper().lower()[::-1] + " aaa" for doc in docs])
+
+    def encode_queries(self, docs: list[str]) -> list[list[float]]:
+        return self(docs)
+
+    async def aencode_documents(self, docs: list[str]) -> list[list[float]]:
+        return self.encode_documents(docs)
+
+    async def aencode_queries(self, docs: list[str]) -> list[list[float]]:
+        return self(docs)
+
+
+def test_utterances_are_embedded_as_what_is_searched():
+    routes = [Route(name=name, utterances=texts) for name, texts in ROUTES.items()]
+    found = IndexedRouter(encoder=Asymmetric(), routes=routes)
+    assert isinstance(found.index, LocalIndex)
+    before = np.array(found.index.index)
+    use_centroids(found, 0)
+    assert np.allclose(found.index.index, before, atol=1e-6)
+
+
 def test_vectors_in_qdrant_are_written_anew():
     found, local = router(QdrantIndex(location=":memory:", dimensions=8)), router()
     use_centroids(found, 0.7)
@@ -121,7 +165,7 @@ def test_sparse_routers_are_refused():
 
 
 @pytest.mark.usefixtures("registered")
-@pytest.mark.parametrize("weight", [1, -0.1, float("nan"), "0.5", True, None])
+@pytest.mark.parametrize("weight", [1, -0.1, float("nan"), "0.5", True])
 def test_weights_that_cannot_be(tmp_path, weight):
     path = save(tmp_path)
     content = json.loads(path.read_text())
@@ -138,6 +182,7 @@ def test_routes_of_different_weights_load_and_are_not_fitted(tmp_path):
     path = save(tmp_path)
     content = json.loads(path.read_text())
     content["routes"][0]["metadata"] = {"centroid_weight": 0.5, "team": "desk"}
+    content["routes"][1]["metadata"] = {"centroid_weight": 0}
     path.write_text(json.dumps(content))
     found = load_router(path)
     with pytest.raises(DataError, match="expected one for all"):

@@ -9,10 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from library_router import QUERIES, save
+import semantic_router
+from library_router import LINE_0_0, LINE_1, QUERIES, save
+from semantic_router import Route
 
-from semantic_router_lora import LoRAHuggingFaceEncoder, load_router
-from semantic_router_lora.fitting.router_file import RouterFile, write_router
+from semantic_router_lora import LoRAHuggingFaceEncoder, load_router, use_centroids
+from semantic_router_lora.errors import InputError
+from semantic_router_lora.fitting.rewriting import rewritten, write_router
+from semantic_router_lora.fitting.router_file import RouterFile
 from semantic_router_lora.fitting.routes import RouteSet
 from semantic_router_lora.fitting.scores import Scoring, neighbours_by_weight
 from semantic_router_lora.fitting.thresholds import Calibration, Thresholds
@@ -46,7 +50,7 @@ def test_the_router_finds_what_was_foreseen(adapter_folder, tmp_path, scoring, c
     )
     reference = encoder.embedder.reference
     path = tmp_path / "fitted.json"
-    write_router(file.fitted(reference, chosen, thresholds, found.names), path)
+    write_router(rewritten(file, reference, chosen, thresholds, found.names), path)
     router = load_router(path)
     expected = [
         found.names[route] if score >= threshold else None
@@ -58,3 +62,23 @@ def test_the_router_finds_what_was_foreseen(adapter_folder, tmp_path, scoring, c
     again = load_router(tmp_path / "again.json")
     assert [again(query).name for query in QUERIES] == expected
     assert RouterFile.read(tmp_path / "again.json").scoring.centroid_weight == weight
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.skipif(LINE_1 or LINE_0_0, reason="SemanticRouter.sync")
+def test_a_later_sync_leaves_what_was_drawn(tmp_path):
+    router = load_router(save(tmp_path))
+    plain = np.array(router.index.index)
+    use_centroids(router, 0.7)
+    drawn = np.array(router.index.index)
+    assert np.abs(drawn - plain).max() > 1e-3
+    router.sync("local")
+    assert np.array_equal(router.index.index, drawn)
+    router.add(Route(name="cafe", utterances=["a cup of cocoa", "a bad coffee", "soda"]))
+    router.sync("remote")
+    use_centroids(router)
+    assert {route.metadata["centroid_weight"] for route in router.routes} == {0.7}
+    assert len(router.index.index) == len(drawn) + 3
+    empty = semantic_router.SemanticRouter(encoder=router.encoder, routes=router.routes)
+    with pytest.raises(InputError, match="empty"):
+        use_centroids(empty, 0.7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,7 +215,11 @@ def test_files_of_queries(tmp_path):
         ({"validation": []}, DataError, "to judge by"),
         ({"validation": [("refund my order", "refund")]}, DataError, "to judge by"),
         ({"queries": ["text"]}, DataError, "name of its route"),
-        ({"out_of_scope": "text"}, InputError, "one text"),
+        ({"out_of_scope": "text"}, InputError, "out_of_scope is 'text'"),
+        ({"out_of_scope": 5}, InputError, "out_of_scope is '5'"),
+        ({"out_of_scope": Path("none.txt")}, DataError, r"none\.txt: cannot be read"),
+        ({"seed": -1}, InputError, "seed is -1"),
+        ({"seed": "1"}, InputError, "seed is '1'"),
     ],
 )
 def test_bad_options_are_refused_before_the_work(tmp_path, options, error, message):

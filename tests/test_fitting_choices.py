@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 import semantic_router
 
+from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
+from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.errors import DataError
 from semantic_router_lora.fitting.held_out import (
     Choices,
     HeldOut,
     _treated_right,
+    best_scoring,
     choices,
     rise,
 )
-from semantic_router_lora.fitting.router_file import RouterFile, write_router
+from semantic_router_lora.fitting.rewriting import rewritten, write_router
+from semantic_router_lora.fitting.router_file import RouterFile
 from semantic_router_lora.fitting.routes import NONE
 from semantic_router_lora.fitting.scores import Neighbours, Scoring
 from semantic_router_lora.fitting.thresholds import (
@@ -176,15 +180,15 @@ def test_router_files_are_rewritten_with_thresholds(tmp_path, name):
     assert (file.encoder, file.says_scoring) == ("base", True)
     assert file.scoring == Scoring(3, "max")
     calibrated = Thresholds(0.6, {0: 0.5}, Calibration(2.0, -1.0), 0.7)
-    new = file.fitted("base+lora:there", Scoring(5, "sum"), calibrated, ("a",))
+    new = rewritten(file, "base+lora:there", Scoring(5, "sum"), calibrated, ("a",))
     assert new["encoder"] == {"type": "lora_huggingface", "name": "base+lora:there"}
     assert (new["top_k"], new["aggregation"], new["confidence_threshold"]) == (5, "sum", 0.7)
     assert new["calibrator"] == {"method": "platt", "params": {"a": [2.0], "b": [-1.0]}}
     assert new["routes"] == [{"name": "a", "utterances": ["x", "y"]}]
-    raw = file.fitted("base+lora:there", Scoring(), Thresholds(0.6, {}, None, None), ("a",))
+    raw = rewritten(file, "base+lora:there", Scoring(), Thresholds(0.6, {}, None, None), ("a",))
     assert (raw["calibrator"], raw["confidence_threshold"]) == (None, 0.6)
     old = RouterFile.read(router_file(tmp_path, LINES["0"], f"old-{name}"))
-    new = old.fitted("base+lora:there", Scoring(), calibrated, ("a",))
+    new = rewritten(old, "base+lora:there", Scoring(), calibrated, ("a",))
     assert [route["score_threshold"] for route in new["routes"]] == [0.5, 0.6]
 
 
@@ -206,11 +210,41 @@ def test_routers_before_1_score_as_the_installed_line(tmp_path, monkeypatch, ins
         ({"top_k": 50}, "top_k 50"),
         ({"aggregation": "median"}, "median"),
         ({"routes": []}, "remote index"),
+        ({"routes": [{"name": "a", "utterances": ["x"], "metadata": "b"}]}, "are no mapping"),
     ],
 )
 def test_routers_that_cannot_be_fitted(tmp_path, change, message):
     with pytest.raises(DataError, match=message):
         RouterFile.read(router_file(tmp_path, LINES["1"] | change))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "name"),
+    [
+        ({"type": "huggingface"}, None),
+        ({"type": "huggingface", "name": "base"}, "base"),
+        ({"type": "lora_huggingface"}, f"{DEFAULT_BASE}+lora:{DEFAULT_ADAPTER}"),
+        ({"type": "lora_huggingface", "name": "base+lora:there"}, "base+lora:there"),
+    ],
+)
+def test_the_encoder_is_the_one_that_loading_builds(tmp_path, encoder, name):
+    file = RouterFile.read(router_file(tmp_path, LINES["1"] | {"encoder": encoder}))
+    assert (file.encoder, file.other_encoder) == (name, None)
+    assert file.stock == (encoder["type"] == "huggingface")
+
+
+def test_a_lone_fold_is_cut_in_two():
+    """The scoring of each half is the one that serves the other."""
+    labels = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    wrong, right = (
+        Neighbours(np.ones((8, 1), np.float32), found[:, None]) for found in (1 - labels, labels)
+    )
+    by_weight = {0.0: wrong, 0.7: right}
+    held_out = HeldOut(tuple("abcdefgh"), labels, np.zeros(8, np.intp), by_weight, by_weight)
+    scorings = [Scoring(1, "max"), Scoring(1, "max", 0.7)]
+    assert choices(held_out, by_weight, scorings).right.all()
+    assert not choices(held_out, by_weight, scorings[:1]).right.any()
+    assert best_scoring(held_out, by_weight, scorings) == scorings[1]
 
 
 @pytest.mark.parametrize("kind", ["chain", "merge"])

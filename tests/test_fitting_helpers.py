@@ -101,6 +101,23 @@ def test_helpers_are_killed_when_this_process_gives_up(tmp_path):
     assert not running(pid)
 
 
+class Failing(Sleeper):
+    """A job that cannot be done."""
+
+    def hold_out(self, fold: int) -> None:
+        if fold:
+            raise ValueError("no such fold")
+
+
+def test_helpers_end_well_and_what_failed_is_said(tmp_path, caplog):
+    with Helpers([Task(Failing(tmp_path), [0], 1)], tmp_path) as helpers:
+        helpers.join()
+    assert not caplog.text
+    with Helpers([Task(Failing(tmp_path), [0, 1], 1)], tmp_path) as helpers:
+        helpers.join()
+    assert "status 1: ValueError: no such fold" in caplog.text
+
+
 @pytest.mark.slow
 def test_folds_are_the_same_whoever_does_them(tiny_base, tmp_path, caplog):
     threads = torch.get_num_threads()
@@ -113,6 +130,7 @@ def test_folds_are_the_same_whoever_does_them(tiny_base, tmp_path, caplog):
     assert hold_out_folds(together, 2) is not None
     assert torch.get_num_threads() == 2
     assert (together.folder / "helper-0.log").exists()
+    assert not caplog.text
     # a helper that fails leaves its folds to this process
     left.elsewhere = lambda: functools.partial(os._exit, 3)  # type: ignore[method-assign]
     assert hold_out_folds(left, 2) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,6 +181,32 @@ def test_where_the_adapter_does_not_help_another_scoring_may(tiny_base, tmp_path
     chosen = [routes.names[number] for number in best.choose(neighbours)[0]]
     router = load_router(report.router)
     assert [router(query, threshold=-1.0).name for query in queries] == chosen
+
+
+def test_thresholds_of_one_encoder_are_not_written_for_another(tiny_base, tmp_path, monkeypatch):
+    found = iter([-0.1, 0.1, -0.1])
+    monkeypatch.setattr(Rise, "holds", HOLDS)
+    monkeypatch.setattr(outcome, "rise", lambda *of: replace(rise(*of), low=next(found)))
+    path = tmp_path / "router.yaml"
+    path.write_text(yaml.safe_dump(router_of("1", tiny_base) | {"encoder": {"type": "openai"}}))
+    report = fit_adapter(path, tmp_path / "out", folds=2, base=str(tiny_base))
+    assert report.rescored.holds and not report.kept
+    assert report.router is None
+    assert not (tmp_path / "out" / "router.yaml").exists()
+
+
+def test_a_base_that_semantic_router_pools_otherwise_is_refused(tiny_base, tmp_path):
+    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
+    settings = base / "1_Pooling" / "config.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(
+        json.dumps({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False})
+    )
+    path = tmp_path / "router.yaml"
+    path.write_text(yaml.safe_dump(router_of("1", base)))
+    with pytest.raises(InputError, match="mean of the tokens"):
+        fit_adapter(path, tmp_path / "out")
+    assert not (tmp_path / "out.unproven").exists()
 
 
 def test_starts_from_an_adapter_and_refuses_dora(fitted, make_adapter, tiny_base, tmp_path):

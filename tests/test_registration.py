@@ -118,10 +118,51 @@ def test_a_router_file_cannot_import_what_it_likes(encoder, tmp_path, monkeypatc
     routes[0]["llm"] = None
     path.write_text(json.dumps(content))
     assert load_router(path).routes[0].name == "a"
-    path.write_text("{")
-    with pytest.raises(DataError, match="cannot be read"):
-        load_router(path)
     unregister()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("router.json", b"{", "not valid JSON"),
+        ("router.yaml", b"{", "not valid YAML"),
+        ("router.json", b"", "not valid JSON"),
+        ("router.yaml", b"", "holds no router, but 'None'"),
+        ("router.json", b"[]", r"holds no router, but '\[\]'"),
+        ("router.json", b'{"a": "\xe9"}', "not UTF-8"),
+        ("router.json", b"[" * 100_000, "nested too deeply"),
+        ("router.txt", b"{}", "expected a file ending"),
+        ("none.json", None, "no such file"),
+    ],
+)
+def test_files_that_are_no_routers_are_one_clear_error(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_router(tmp_path / name)
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("change", [lambda path: path.with_suffix(".JSON"), None])
+def test_endings_in_capitals_and_byte_order_marks(encoder, tmp_path, change):
+    """What the installed line reads is read, and what it cannot read is said."""
+    routes = [{"name": "refund", "utterances": ROUTES["refund"]}]
+    named: dict[str, object] = {"encoder_type": ENCODER_TYPE, "encoder_name": encoder.name}
+    if LINE_1:
+        named = {
+            "router_type": "indexed",
+            "encoder": {"type": ENCODER_TYPE, "name": encoder.name},
+        }
+    path = tmp_path / "router.json"
+    text = json.dumps(named | {"routes": routes})
+    path.write_text(text if change else "\ufeff" + text, encoding="utf-8")
+    if change:
+        path = path.rename(change(path))
+    if change and LINE_1:
+        assert load_router(path).routes[0].name == "refund"
+    else:
+        with pytest.raises(DataError, match="lower case" if change else "byte order mark"):
+            load_router(path)
 
 
 @pytest.mark.skipif(not LINE_1, reason="1.x")

@@ -47,7 +47,6 @@ def fit(
     """Train an adapter for a router's routes; keep it if held-out queries are routed better."""
     from semantic_router_lora.cli.output import print_table
     from semantic_router_lora.fitting.fit import fit_adapter
-    from semantic_router_lora.fitting.routes import read_out_of_scope
     from semantic_router_lora.training.run import Interrupted
 
     try:
@@ -55,7 +54,7 @@ def fit(
             router,
             output,
             queries=queries or None,
-            out_of_scope=read_out_of_scope(out_of_scope).texts if out_of_scope else (),
+            out_of_scope=out_of_scope,
             validation=validation,
             base=base,
             adapter=adapter,

@@ -17,12 +17,13 @@ from semantic_router_lora.fitting.inputs import (
     LabelledQueries,
     digest,
     model_of,
+    outside_of,
     queries_of,
     scorings_of,
 )
 from semantic_router_lora.fitting.report import FitReport
 from semantic_router_lora.fitting.router_file import RouterFile
-from semantic_router_lora.fitting.routes import NONE, Queries, RouteSet
+from semantic_router_lora.fitting.routes import NONE, RouteSet
 from semantic_router_lora.fitting.separation import separated
 from semantic_router_lora.reference import checked_folder_name
 from semantic_router_lora.training.run import EXTRA
@@ -38,7 +39,7 @@ def fit_adapter(
     output: Path | str,
     *,
     queries: LabelledQueries | None = None,
-    out_of_scope: Iterable[str] = (),
+    out_of_scope: Iterable[str] | Path | None = (),
     validation: LabelledQueries | None = None,
     base: str | None = None,
     adapter: str | None = None,
@@ -63,7 +64,7 @@ def fit_adapter(
         queries: (query, route name or None) that were asked, or files of them, as `read_queries`
             reads them: they are learned from and held out like utterances, but not put in the
             router.
-        out_of_scope: queries that no route is right for.
+        out_of_scope: queries that no route is right for, or a file as `read_out_of_scope` reads it.
         validation: queries to judge by in place of folds; they are not learned from.
         base: base model; default: that of the router file's encoder, else all-MiniLM-L6-v2.
         adapter: whose weights to start from; default: that of the router file's encoder, if it has
@@ -94,13 +95,13 @@ def fit_adapter(
     check_stated(stated)
     if type(folds) is not int or folds < 2:
         raise InputError(f"folds is {folds!r}, expected 2 or more")
+    if type(seed) is not int or seed < 0:
+        raise InputError(f"seed is {seed!r}, expected 0 or more")
     if processes is not None and (type(processes) is not int or processes < 1):
         raise InputError(f"processes is {processes!r}, expected 1 or more")
     file = RouterFile.read(Path(routes)) if isinstance(routes, (str, Path)) else None
     found = RouteSet.of(file.routes if file else routes)  # type: ignore[arg-type]
-    if isinstance(out_of_scope, str):
-        raise InputError("out_of_scope is one text, expected a list of queries")
-    asked = queries_of(queries, found) + Queries.of([(text, None) for text in out_of_scope], found)
+    asked = queries_of(queries, found) + outside_of(out_of_scope, found)
     asked, judged = separated(found, asked, queries_of(validation, found))
     if validation is not None and not (judged.labels != NONE).any():
         raise DataError("no query to judge by has a route, other than utterances")
@@ -158,6 +159,7 @@ def fit_adapter(
         unfinished,
         run,
         base=model,
+        own_encoder=base is None and adapter is None,
         data=data,
         stated=stated,
         started=started,

@@ -32,6 +32,13 @@ class HeldOut:
     before: ByWeight
     after: ByWeight
 
+    @property
+    def parts(self) -> NDArray[np.intp]:
+        """The folds, or halves of a lone one: what is chosen on some is applied to the other."""
+        if len(np.unique(self.folds)) > 1:
+            return self.folds
+        return np.asarray(np.arange(len(self.folds)) % 2, np.intp)
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -51,17 +58,16 @@ class Choices:
 def choices(held_out: HeldOut, neighbours: ByWeight, scorings: Sequence[Scoring]) -> Choices:
     """Choose with the scoring that treats most queries of the other folds right.
 
-    With one fold or one scoring, the first scoring is taken.
+    A lone fold is cut in two; of a lone query, the first scoring is taken.
     """
-    labels = held_out.labels
+    labels, parts = held_out.labels, held_out.parts
     found = [scoring.choose(neighbours[scoring.centroid_weight]) for scoring in scorings]
     routes, scores = found[0][0].copy(), found[0][1].copy()
-    folds = np.unique(held_out.folds)
-    for fold in folds if len(folds) > 1 else ():
-        here = held_out.folds == fold
+    for part in np.unique(parts):
+        here = parts == part
         worth = [_treated_right(chosen[~here], at[~here], labels[~here]) for chosen, at in found]
         best = int(np.argmax(worth))
-        routes[here], scores[here] = (part[here] for part in found[best])
+        routes[here], scores[here] = (chosen[here] for chosen in found[best])
     return Choices(routes, scores, (routes == labels) & (labels != NONE))
 
 

@@ -12,11 +12,12 @@ import struct
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -175,11 +176,23 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(task.threads)
-    job = task.prepare()
-    for fold in task.folds:
-        job.hold_out(fold)
+    try:
+        job = task.prepare()
+        for fold in task.folds:
+            job.hold_out(fold)
+    except BaseException:
+        traceback.print_exc()
+        _leave(1)
+    _leave(0)
 
 
 def _end_with(inbox: Any) -> None:
     inbox.read()
     os._exit(1)  # whoever wanted it is gone
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: Python's own way would wait for the thread that reads, and abort."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

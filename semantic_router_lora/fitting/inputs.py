@@ -17,7 +17,12 @@ from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.base_models import DEFAULT_BASE, BaseModel, resolve_base
 from semantic_router_lora.errors import InputError
 from semantic_router_lora.fitting.router_file import RouterFile, own_scoring
-from semantic_router_lora.fitting.routes import Queries, RouteSet, read_queries
+from semantic_router_lora.fitting.routes import (
+    Queries,
+    RouteSet,
+    read_out_of_scope,
+    read_queries,
+)
 from semantic_router_lora.fitting.scores import CENTROID_WEIGHTS, SCORINGS, Scoring
 from semantic_router_lora.reference import ModelReference
 
@@ -39,10 +44,28 @@ def queries_of(given: LabelledQueries | None, routes: RouteSet) -> Queries:
     return Queries.of(items, routes)  # type: ignore[arg-type]
 
 
+def outside_of(given: Iterable[str] | Path | None, routes: RouteSet) -> Queries:
+    """Queries without a route, in whatever form.
+
+    Raises:
+        InputError: if it is one text, or no list of any.
+    """
+    if isinstance(given, Path):
+        return read_out_of_scope(given)
+    if isinstance(given, str) or not isinstance(given, Iterable | None):
+        raise InputError(f"out_of_scope is {str(given)[:80]!r}, expected a list of queries")
+    return Queries.of([(text, None) for text in given or ()], routes)
+
+
 def model_of(
     file: RouterFile | None, base: str | None, adapter: str | None
 ) -> tuple[BaseModel, Adapter | None]:
-    """The base, and the adapter to start from."""
+    """The base, and the adapter to start from.
+
+    Raises:
+        InputError: if the router's encoder cannot be started from, and nothing else is named.
+    """
+    own = file is not None and base is None and adapter is None
     if file is not None and file.other_encoder is not None and base is None and adapter is None:
         raise InputError(
             f"{file.path}: its encoder is of type {file.other_encoder!r}, which cannot be adapted: "
@@ -56,7 +79,14 @@ def model_of(
         location = resolve_adapter(adapter)
         start = read_adapter(location.name, location.folder)
         base = base or start.base_model
-    return resolve_base(base or DEFAULT_BASE), start
+    found = resolve_base(base or DEFAULT_BASE)
+    if own and file is not None and file.stock and found.pooling != "mean":
+        raise InputError(
+            f"{file.path}: semantic-router's encoder takes the mean of the tokens of {found.name}, "
+            f"which was trained with {found.pooling!r} in its place: name the base, and it is "
+            f"pooled as it should be; the figures before are not those of that router then"
+        )
+    return found, start
 
 
 def scorings_of(file: RouterFile | None) -> tuple[Scoring, ...]:

@@ -28,7 +28,8 @@ from semantic_router_lora.fitting.held_out import (
 from semantic_router_lora.fitting.job import FitJob
 from semantic_router_lora.fitting.plots import plot_confusion
 from semantic_router_lora.fitting.report import FitReport, changed_choices
-from semantic_router_lora.fitting.router_file import RouterFile, write_router
+from semantic_router_lora.fitting.rewriting import rewritten, write_router
+from semantic_router_lora.fitting.router_file import RouterFile
 from semantic_router_lora.fitting.rows import training_rows
 from semantic_router_lora.fitting.scores import Scoring
 from semantic_router_lora.fitting.thresholds import (
@@ -56,6 +57,7 @@ def write_outcome(
     run: AdapterTrainer | None,
     *,
     base: BaseModel,
+    own_encoder: bool,
     data: str,
     stated: Stated,
     started: float,
@@ -70,6 +72,7 @@ def write_outcome(
         unfinished: where to write.
         run: the training on everything, if it was done.
         base: what was adapted.
+        own_encoder: whether that is the router's encoder, and not one named in its place.
         data: SHA-256 of routes and queries.
         stated: what the card says of the licence.
         started: on the monotonic clock.
@@ -87,8 +90,8 @@ def write_outcome(
     alone = choices(held_out, held_out.before, best[:1])
     adapted = choices(held_out, held_out.after, best[1:])
     applied = (
-        apply_thresholds(alone, labels, held_out.folds),
-        apply_thresholds(adapted, labels, held_out.folds),
+        apply_thresholds(alone, labels, held_out.parts),
+        apply_thresholds(adapted, labels, held_out.parts),
     )
     final = adapted if kept else alone  # what the thresholds are for
     thresholds = fit_thresholds(final, labels)
@@ -106,6 +109,8 @@ def write_outcome(
         write_card(folder / ADAPTER, replace(stated, notes=notes), base=str(base.folder))
     adapter = unfinished.output / ADAPTER if kept else None
     improved = kept or rescored.holds
+    if not kept and not own_encoder:
+        improved = False  # the file's encoder is another one than what was measured
     router = unfinished.output / _router_name(file.path) if improved and file else None
     report = FitReport(
         kept=kept,
@@ -133,7 +138,7 @@ def write_outcome(
     if router and file:
         named = f"{base.name}+lora:{adapter}" if adapter else None
         chosen = best[kept]
-        content = file.fitted(named, chosen, thresholds, job.routes.names)
+        content = rewritten(file, named, chosen, thresholds, job.routes.names)
         write_router(content, folder / router.name)
     _write_report(report, folder)
     return report
@@ -141,7 +146,9 @@ def write_outcome(
 
 def _router_name(path: Path) -> str:
     """The name of the router file, unless a file of the fit itself is called that."""
-    return path.name if path.name not in (_JSON, "run.json") else f"router{path.suffix}"
+    suffix = path.suffix.lower()  # lines before 1.0 know no other
+    name = path.stem + suffix
+    return name if name not in (_JSON, "run.json") else f"router{suffix}"
 
 
 def _notes(

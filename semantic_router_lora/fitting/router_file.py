@@ -1,20 +1,21 @@
-"""A router file of any line: its routes, how it scores, and how it is written anew."""
+"""A router file of any line: its routes, its encoder, and how it scores."""
 
 from __future__ import annotations
 
-import copy
-import json
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
+from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.centroids import KEY, checked_weights
 from semantic_router_lora.errors import DataError, InputError
 from semantic_router_lora.fitting.scores import AGGREGATIONS, MOST_NEIGHBOURS, Scoring
-from semantic_router_lora.fitting.thresholds import Thresholds
-from semantic_router_lora.mining.routes import load_file, read_routes
+from semantic_router_lora.mining.routes import read_routes
+from semantic_router_lora.reference import ModelReference
 from semantic_router_lora.registration import ENCODER_TYPE
+from semantic_router_lora.router_files import load_file
 
 _STOCK = "huggingface"  # semantic-router's type of an encoder from the Hub
 
@@ -31,6 +32,7 @@ class RouterFile:
         says_scoring: whether files of its line hold that: those of 1.x do.
         encoder: name of the encoder's model if it comes from the Hub or is ours, else None.
         other_encoder: type of the encoder if it is of another kind, else None.
+        stock: whether it is semantic-router's own for models from the Hub.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class RouterFile:
     says_scoring: bool
     encoder: str | None
     other_encoder: str | None
+    stock: bool
 
     @classmethod
     def read(cls, path: Path) -> RouterFile:
@@ -83,59 +86,20 @@ class RouterFile:
                 f"{path}: top_k {scoring.top_k!r} with aggregation {scoring.aggregation!r}; "
                 f"expected 1 to {MOST_NEIGHBOURS} with one of {', '.join(AGGREGATIONS)}"
             )
-        encoder, other = _encoder_of(content)
-        return cls(path, content, routes, scoring, kind == "indexed", encoder, other)
-
-    def fitted(
-        self,
-        reference: str | None,
-        scoring: Scoring,
-        thresholds: Thresholds,
-        names: tuple[str, ...],
-    ) -> dict[str, Any]:
-        """The content with another encoder, and thresholds to go with it.
-
-        Args:
-            reference: ``<base>+lora:<adapter>``; None leaves the encoder as it is.
-            scoring: how it is to score; of the lines before 1.0, files keep the weight alone.
-            thresholds: for it.
-            names: of the routes that the thresholds know by number.
-        """
-        content = copy.deepcopy(self.content)
-        for route in content["routes"]:
-            _set_weight(route, scoring.centroid_weight)
-        if not self.says_scoring:
-            if reference is not None:
-                content["encoder_type"], content["encoder_name"] = ENCODER_TYPE, reference
-            by_name = {names[number]: value for number, value in thresholds.by_route.items()}
-            for route in content["routes"]:
-                route["score_threshold"] = by_name.get(route["name"], thresholds.score)
-            return content
-        if reference is not None:
-            content["encoder"] = {"type": ENCODER_TYPE, "name": reference}
-        content["top_k"], content["aggregation"] = scoring.top_k, scoring.aggregation
-        for route in content["routes"]:
-            route.pop("confidence_threshold", None)  # was meant for other scores
-        calibration = thresholds.calibration
-        if calibration is None:
-            content["calibrator"] = None
-            content["confidence_threshold"] = thresholds.score
-        else:
-            parameters = {"a": [calibration.a], "b": [calibration.b]}
-            content["calibrator"] = {"method": "platt", "params": parameters}
-            content["confidence_threshold"] = thresholds.probability
-        return content
-
-
-def write_router(content: dict[str, Any], path: Path) -> None:
-    """Write a router file, JSON or YAML by the path's ending."""
-    import yaml
-
-    if path.suffix.lower() == ".json":
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    else:
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    path.write_text(text, encoding="utf-8")
+        encoder, name = _encoder_of(content)
+        known = encoder in (None, _STOCK, ENCODER_TYPE)
+        if name is None and encoder == ENCODER_TYPE:
+            name = str(ModelReference(DEFAULT_BASE, DEFAULT_ADAPTER))
+        return cls(
+            path,
+            content,
+            routes,
+            scoring,
+            says_scoring=kind == "indexed",
+            encoder=name if known else None,
+            other_encoder=None if known else encoder,
+            stock=encoder == _STOCK,
+        )
 
 
 def own_scoring() -> Scoring:
@@ -155,7 +119,12 @@ def _centroid_weight(path: Path, routes: list[dict[str, Any]]) -> float:
     Raises:
         DataError: if it is not the same for all, or cannot be one.
     """
-    said = {route["name"]: (route.get("metadata") or {}).get(KEY, 0.0) for route in routes}
+    said = {}
+    for route in routes:
+        metadata = route.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise DataError(f"{path}: metadata of route {route['name']!r} are no mapping")
+        said[route["name"]] = metadata.get(KEY)
     try:
         found = set(checked_weights(said).values())
     except InputError as error:
@@ -163,14 +132,6 @@ def _centroid_weight(path: Path, routes: list[dict[str, Any]]) -> float:
     if len(found) > 1:
         raise DataError(f"{path}: {KEY} is {sorted(found)} in its routes, expected one for all")
     return found.pop() if found else 0.0
-
-
-def _set_weight(route: dict[str, Any], weight: float) -> None:
-    metadata = {key: value for key, value in (route.get("metadata") or {}).items() if key != KEY}
-    if weight:
-        metadata[KEY] = weight
-    if metadata or "metadata" in route:
-        route["metadata"] = metadata
 
 
 def _check_index(path: Path, index: Any) -> None:
@@ -188,11 +149,13 @@ def _check_index(path: Path, index: Any) -> None:
 
 
 def _encoder_of(content: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Type and name of its encoder, as far as it says them."""
     encoder = content.get("encoder")
     if isinstance(encoder, dict):
         kind, name = encoder.get("type"), encoder.get("name")
     else:
         kind, name = content.get("encoder_type"), content.get("encoder_name")
-    if kind in (_STOCK, ENCODER_TYPE):
-        return (name if isinstance(name, str) and name else None), None
-    return None, None if kind is None else str(kind)
+    return (
+        None if kind is None else str(kind),
+        name if isinstance(name, str) and name else None,
+    )

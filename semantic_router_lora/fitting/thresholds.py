@@ -66,9 +66,7 @@ class Applied:
 
 
 def apply_thresholds(found: Choices, labels: NDArray[np.intp], folds: NDArray[np.intp]) -> Applied:
-    """Apply to each fold what is fitted on the others; a lone fold is cut in two."""
-    if len(np.unique(folds)) == 1:
-        folds = np.arange(len(folds)) % 2
+    """Apply to each fold what is fitted on the others."""
     accepted = np.zeros(len(folds), bool)
     probabilities: NDArray[np.float64] | None = np.zeros(len(folds))
     for fold in np.unique(folds):

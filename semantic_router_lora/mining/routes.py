@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from semantic_router_lora.data.triplets import check_unicode
 from semantic_router_lora.errors import DataError
+from semantic_router_lora.router_files import load_file
 
 logger = logging.getLogger(__name__)
 
@@ -43,34 +43,6 @@ def read_routes(path: Path) -> dict[str, list[object]]:
             f"{path}: holds no routes; a router on a remote index is saved without them"
         )
     return utterances
-
-
-def load_file(path: Path) -> Any:
-    """The content of a router file, as plain data.
-
-    Raises:
-        DataError: if it is missing, of another kind, or broken.
-    """
-    import yaml
-
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    kind = path.suffix.lower()
-    if kind not in (".yaml", ".yml", ".json"):
-        raise DataError(f"{path}: expected a file ending in .yaml, .yml or .json")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: {error}") from error
-    if kind == ".json":
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{path}: not valid JSON: {error}") from error
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: such as the 31st of February
-        raise DataError(f"{path}: not valid YAML: {error}") from error
 
 
 def _routes(node: Any, where: str) -> Iterator[tuple[dict[str, Any], str]]:
