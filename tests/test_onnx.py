@@ -25,10 +25,10 @@ from semantic_router_lora.engines.packed import PackedEngine
 from semantic_router_lora.engines.spreading import Spreading
 from semantic_router_lora.engines.watched import WatchedFile
 from semantic_router_lora.export import onnx_folder
-from semantic_router_lora.export.folder import GRAPH, WEIGHTS
+from semantic_router_lora.export.folder import GRAPH, SINGLE, WEIGHTS
 from semantic_router_lora.export.graph import bert_graph
 from semantic_router_lora.export.onnx_folder import export_onnx
-from semantic_router_lora.export.saving import save_graph
+from semantic_router_lora.export.saving import save_graphs
 
 UNEQUAL = [256, 1, 129, 3, 64, 2, 255, 17, 1, 100]
 
@@ -49,8 +49,12 @@ def test_vectors_of_any_length_and_pooling(small_base, tmp_path, pooling):
     config = read_bert_config(onnx_folder.resolve_base(str(small_base)))
     assert not isinstance(config, str)
     weights = read_bert_weights(small_base, config)
-    save_graph(bert_graph(weights, pooling=pooling), tmp_path / GRAPH, tmp_path / WEIGHTS)
-    files = WatchedFile(tmp_path / GRAPH), WatchedFile(tmp_path / WEIGHTS)
+    graphs = {
+        tmp_path / name: bert_graph(weights, pooling=pooling, single=name == SINGLE)
+        for name in (GRAPH, SINGLE)
+    }
+    save_graphs(graphs, tmp_path / WEIGHTS)
+    files = (WatchedFile(tmp_path / name) for name in (GRAPH, SINGLE, WEIGHTS))
     exported = OnnxEngine(*files, dim=32)
     packed = PackedEngine(weights, pooling=pooling)
     generator = random.Random(0)
@@ -60,6 +64,12 @@ def test_vectors_of_any_length_and_pooling(small_base, tmp_path, pooling):
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(vectors, packed.embed(tokens), atol=1e-5)
         np.testing.assert_allclose(exported.embed(tokens[:1])[0], vectors[0], atol=1e-6)
+    for length in range(65):
+        alone = [[generator.randrange(30522) for _ in range(length)]]
+        for threads in (1, 2):
+            np.testing.assert_array_equal(
+                exported.embed_alone(alone, threads), exported.embed(alone)
+            )
 
 
 def test_the_real_model_keeps_its_vectors_and_its_fingerprint(real):

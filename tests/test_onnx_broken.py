@@ -16,7 +16,14 @@ import pytest
 from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder
 from semantic_router_lora.base_models import file_sha256
 from semantic_router_lora.errors import BaseModelError, InputError, MissingExtraError
-from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, WEIGHTS, read_exported
+from semantic_router_lora.export.folder import (
+    GRAPH,
+    INFO,
+    SINGLE,
+    TOKENIZER,
+    WEIGHTS,
+    read_exported,
+)
 
 
 def rewrite(folder: Path, **changes: Any) -> None:
@@ -89,6 +96,13 @@ def second_name(folder: Path) -> None:
     assert model.graph.initializer[-1].external_data[0].value == "../outside"
 
 
+def other_single(folder: Path) -> None:
+    model = onnx.load(folder / SINGLE, load_external_data=False)
+    location_of_a_tensor(model).value = "../outside"
+    (folder / SINGLE).write_bytes(model.SerializeToString())
+    rewrite(folder, single_sha256=file_sha256(folder / SINGLE))
+
+
 def location_of_a_tensor(model: Any) -> Any:
     tensor = next(t for t in model.graph.initializer if t.name == "layer.0.query")
     return next(entry for entry in tensor.external_data if entry.key == "location")
@@ -102,6 +116,9 @@ BROKEN: list[tuple[Callable[[Path], Any], str]] = [
     (lambda folder: (folder / GRAPH).unlink(), "has no model.onnx"),
     (lambda folder: (folder / TOKENIZER).unlink(), "has no tokenizer.json"),
     (lambda folder: (folder / WEIGHTS).unlink(), "has no weights.bin"),
+    (lambda folder: (folder / SINGLE).unlink(), "has no single.onnx"),
+    (lambda folder: one_bit(folder / SINGLE), "single.onnx .* is not the file that was exported"),
+    (other_single, "single.onnx takes weights from other files"),
     (
         lambda folder: cut_short(folder / GRAPH),
         r"model.onnx \(\d+ bytes\) is not the file that was exported",

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import typer
 from sklearn.metrics import average_precision_score
 from transformers import AutoModel, DistilBertConfig
@@ -19,7 +18,14 @@ from semantic_router_lora.cli.export import export
 from semantic_router_lora.engines.spreading import Spreading
 from semantic_router_lora.errors import BaseModelError, InputError
 from semantic_router_lora.export import onnx_folder
-from semantic_router_lora.export.folder import GRAPH, INFO, TOKENIZER, WEIGHTS, read_exported
+from semantic_router_lora.export.folder import (
+    GRAPH,
+    INFO,
+    SINGLE,
+    TOKENIZER,
+    WEIGHTS,
+    read_exported,
+)
 from semantic_router_lora.export.onnx_folder import export_onnx
 
 runner = CliRunner()
@@ -49,18 +55,19 @@ def test_the_command_replaces_an_export(small_base, copied_export):
     assert sorted(path.name for path in copied_export.iterdir()) == [
         INFO,
         GRAPH,
+        SINGLE,
         TOKENIZER,
         WEIGHTS,
     ]
     assert list(copied_export.parent.iterdir()) == [copied_export]
 
 
-def test_nothing_is_left_of_an_export_that_fails(small_base, tmp_path, monkeypatch):
+@pytest.mark.parametrize("wrong", [True, False], ids=["single", "batch"])
+def test_nothing_is_left_of_an_export_that_fails(small_base, tmp_path, monkeypatch, wrong):
     real = onnx_folder.bert_graph
 
-    def shifted(weights: Any, *, pooling: str) -> Any:
-        weights.positions.add_(0.1 * torch.randn(weights.positions.shape))
-        return real(weights, pooling=pooling)
+    def shifted(weights: Any, *, pooling: str, single: bool) -> Any:
+        return real(weights, pooling="cls" if single is wrong else pooling, single=single)
 
     monkeypatch.setattr(onnx_folder, "bert_graph", shifted)
     with pytest.raises(BaseModelError, match="other vectors than the embedder"):

@@ -17,7 +17,7 @@ from semantic_router_lora.engines.slots import Slots, slots
 from semantic_router_lora.engines.spreading import Spreading
 from semantic_router_lora.engines.workers import Workers
 from semantic_router_lora.errors import BaseModelError
-from semantic_router_lora.export.folder import GRAPH, WEIGHTS
+from semantic_router_lora.export.folder import GRAPH, SINGLE, WEIGHTS
 
 TEXT = ["where is my parcel"]
 
@@ -57,10 +57,11 @@ def test_weights_that_are_written_to_are_an_error(copied_export, size):
         embedder.encode(TEXT)
 
 
-def test_a_graph_that_is_written_to_is_not_loaded_again(copied_export, monkeypatch):
+@pytest.mark.parametrize("name", [GRAPH, SINGLE])
+def test_a_graph_that_is_written_to_is_not_loaded_again(copied_export, monkeypatch, name):
     embedder = Embedder(str(copied_export), threads=2)
     monkeypatch.setattr(Spreading, "_choose", lambda *_: True)
-    (copied_export / GRAPH).write_bytes(b"no graph")
+    (copied_export / name).write_bytes(b"no graph")
     assert np.isfinite(embedder.encode(TEXT)).all()
 
 

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 
 class OnnxEngine:
-    """Runs a graph of `export.graph` on the CPU, each call on the thread that makes it.
+    """Runs graphs of `export.graph` on the CPU, each call on the thread that makes it.
 
     One thread a call, because threads of ONNX Runtime's own would wait for each other on a busy
     machine; see `engines.workers`. Only `embed_alone` has more.
 
     Args:
         graph: a file.
-        weights: the file that the graph takes its weights from; it is mapped into memory.
+        single: the graph for one text at a time, which `embed_alone` runs.
+        weights: the file that both take their weights from; it is mapped into memory.
         dim: length of its vectors.
         one_by_one: whether each text is run by itself. In int8, the texts of a run share the
             range that activations are quantised in, so that a text's vector would depend on its
@@ -40,23 +41,19 @@ class OnnxEngine:
     """
 
     def __init__(
-        self, graph: WatchedFile, weights: WatchedFile, *, dim: int, one_by_one: bool = False
+        self,
+        graph: WatchedFile,
+        single: WatchedFile,
+        weights: WatchedFile,
+        *,
+        dim: int,
+        one_by_one: bool = False,
     ) -> None:
         self.dim = dim
-        self._graph, self._weights = graph, weights
+        self._single, self._weights = single, weights
         self._one_by_one = one_by_one
-        self._session = _session(graph.path, 1)
+        self._session = _session(graph.path, 1, dim)
         self._for_one_text: dict[tuple[int, int], Any] = {}
-        inputs = [(value.name, value.type) for value in self._session.get_inputs()]
-        outputs = [
-            (value.name, value.type, value.shape[-1:]) for value in self._session.get_outputs()
-        ]
-        expected = [("ids", "tensor(int64)"), ("lengths", "tensor(int64)")]
-        if inputs != expected or outputs != [("vectors", "tensor(float)", [dim])]:
-            raise BaseModelError(
-                f"{graph.path}: the graph maps {inputs} to {outputs}, not ids and lengths to "
-                f"vectors of {dim} numbers"
-            )
 
     def embed(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Embed one batch of token ids; see `Engine`. A text of no tokens gives zeros."""
@@ -67,19 +64,20 @@ class OnnxEngine:
     def embed_alone(self, batch: Sequence[Sequence[int]], threads: int) -> NDArray[np.float32]:
         """As `embed`, in one session more, made at first use, whose threads share the work.
 
-        If the graph or its weights are not where they were, the first session does it alone.
+        Several texts, and any if the graph for one or the weights are not where they were, are
+        left to the first session.
         """
-        if self._one_by_one and len(batch) > 1:
-            return np.concatenate([self.embed_alone([ids], threads) for ids in batch])
+        if len(batch) > 1:
+            return self.embed(batch)
         key = os.getpid(), threads  # a parent's threads do not survive a fork
         if key not in self._for_one_text:
             self._for_one_text[key] = self._session_of(threads)
         return self._embed(self._for_one_text[key], batch)
 
     def _session_of(self, threads: int) -> Any:
-        if self._graph.in_place and self._weights.in_place:
-            session = _session(self._graph.path, threads)
-            if self._graph.in_place and self._weights.in_place:
+        if self._single.in_place and self._weights.in_place:
+            session = _session(self._single.path, threads, self.dim, keeps_memory=True)
+            if self._single.in_place and self._weights.in_place:
                 _with_threads.add(session)
                 return session
         return self._session
@@ -101,22 +99,31 @@ class OnnxEngine:
         return vectors
 
 
-def _session(path: Path, threads: int) -> Any:
+def _session(path: Path, threads: int, dim: int, *, keeps_memory: bool = False) -> Any:
     runtime: Any = require("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
-    # Memory from malloc (3 % slower on long texts): the runtime's own is never given back, and
-    # its locks may be held by other threads at the moment of a fork.
-    options.enable_cpu_mem_arena = False
+    # Else memory comes from malloc (3 % slower on long texts): the runtime's own is never given
+    # back, and its locks may be held by other threads at the moment of a fork.
+    options.enable_cpu_mem_arena = keeps_memory
     options.enable_mem_pattern = False
     options.log_severity_level = 4  # errors are raised; they need not be printed, too
     try:
-        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        made = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's share no base class
         reason = str(error).strip().splitlines()[0]
         raise BaseModelError(f"{path}: ONNX Runtime cannot load it: {reason}") from error
+    inputs = [(value.name, value.type) for value in made.get_inputs()]
+    outputs = [(value.name, value.type, value.shape[-1:]) for value in made.get_outputs()]
+    expected = [("ids", "tensor(int64)"), ("lengths", "tensor(int64)")]
+    if inputs != expected or outputs != [("vectors", "tensor(float)", [dim])]:
+        raise BaseModelError(
+            f"{path}: the graph maps {inputs} to {outputs}, not ids and lengths to vectors of "
+            f"{dim} numbers"
+        )
+    return made
 
 
 _with_threads: weakref.WeakSet[Any] = weakref.WeakSet()

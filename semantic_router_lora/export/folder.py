@@ -1,8 +1,8 @@
 """An exported folder: what lies in it, and reading it with distrust.
 
-It holds a graph (model.onnx), its weights (weights.bin), a tokenizer (tokenizer.json), and
-export.json, which says what they are and what they must hash to. Nothing here imports PyTorch or
-transformers.
+It holds a graph (model.onnx), one for single texts (single.onnx), the weights of both
+(weights.bin), a tokenizer (tokenizer.json), and export.json, which says what they are and what
+they must hash to. Nothing here imports PyTorch or transformers.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from semantic_router_lora.reference import checked_folder_name, existing_folder
 from semantic_router_lora.tokenization import TextTokenizer, load_tokenizer
 
 GRAPH = "model.onnx"
+SINGLE = "single.onnx"
 WEIGHTS = "weights.bin"
 TOKENIZER = "tokenizer.json"
 INFO = "export.json"
@@ -47,6 +48,7 @@ class ExportInfo:
         dim: length of a vector.
         dtype: ``float32`` or ``int8``.
         graph_sha256: of model.onnx, in hexadecimal.
+        single_sha256: of single.onnx.
         weights_sha256: of weights.bin.
         tokenizer_sha256: of tokenizer.json.
         package_version: of this package, when it wrote the folder.
@@ -61,6 +63,7 @@ class ExportInfo:
     dim: int
     dtype: str
     graph_sha256: str
+    single_sha256: str
     weights_sha256: str
     tokenizer_sha256: str
     package_version: str
@@ -106,20 +109,14 @@ class ExportedModel:
         info = self.info
         digests = {
             GRAPH: info.graph_sha256,
+            SINGLE: info.single_sha256,
             WEIGHTS: info.weights_sha256,
             TOKENIZER: info.tokenizer_sha256,
         }
         # opened before they are checked, so that nothing else is loaded than what was checked
         files = {name: self._checked(self.folder / name, digests[name]) for name in digests}
-        try:
-            complete = not names_other_files(self.folder / GRAPH, WEIGHTS)
-        except ValueError as error:
-            raise BaseModelError(f"{self.folder / GRAPH} is no ONNX graph: {error}") from error
-        if not complete:
-            raise BaseModelError(
-                f"exported folder {self.name}: {GRAPH} takes weights from other files than "
-                f"{WEIGHTS}"
-            )
+        for name in (GRAPH, SINGLE):
+            self._check_weights_of(self.folder / name)
         tokenizer = load_tokenizer(
             self.folder / TOKENIZER,
             lower_case=info.lower_case,
@@ -127,9 +124,24 @@ class ExportedModel:
             positions=info.max_length,
         )
         engine = OnnxEngine(
-            files[GRAPH], files[WEIGHTS], dim=info.dim, one_by_one=info.dtype == "int8"
+            files[GRAPH],
+            files[SINGLE],
+            files[WEIGHTS],
+            dim=info.dim,
+            one_by_one=info.dtype == "int8",
         )
         return tokenizer, engine
+
+    def _check_weights_of(self, graph: Path) -> None:
+        try:
+            complete = not names_other_files(graph, WEIGHTS)
+        except ValueError as error:
+            raise BaseModelError(f"{graph} is no ONNX graph: {error}") from error
+        if not complete:
+            raise BaseModelError(
+                f"exported folder {self.name}: {graph.name} takes weights from other files than "
+                f"{WEIGHTS}"
+            )
 
     def _checked(self, path: Path, digest: str) -> WatchedFile:
         if not path.is_file():

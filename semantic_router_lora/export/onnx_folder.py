@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from semantic_router_lora import __version__
 from semantic_router_lora.adapters.direct_merge import merge_directly
@@ -20,19 +23,23 @@ from semantic_router_lora.errors import BaseModelError, InputError, require
 from semantic_router_lora.export.folder import (
     GRAPH,
     INFO,
+    SINGLE,
     TOKENIZER,
     WEIGHTS,
     ExportInfo,
     is_exported,
+    read_exported,
 )
 from semantic_router_lora.export.graph import bert_graph
 from semantic_router_lora.export.int8 import int8_loss, quantized
 from semantic_router_lora.export.output import check_parent, folder_beside
 from semantic_router_lora.export.proof import PROBES, TOLERANCE, largest_difference
-from semantic_router_lora.export.saving import save_graph
+from semantic_router_lora.export.saving import save_graphs
 from semantic_router_lora.reference import ModelReference
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from semantic_router_lora.engines.bert_weights import BertWeights
 
 
@@ -63,11 +70,15 @@ def export_onnx(
         raise InputError(f"{reference} is an exported folder itself; export what it was made from")
     source = _packed(reference)
     base, adapter, config = _parts(source)
-    model = bert_graph(_merged(base, adapter, config), pooling=base.pooling)
+    weights = _merged(base, adapter, config)
     tokenizer = tokenizer_for(base, adapter, config.max_position_embeddings, config.vocab_size)
     with folder_beside(output) as folder:
-        save_graph(model, folder / GRAPH, folder / WEIGHTS)
-        del model
+        graphs = {
+            folder / name: bert_graph(weights, pooling=base.pooling, single=name == SINGLE)
+            for name in (GRAPH, SINGLE)
+        }
+        save_graphs(graphs, folder / WEIGHTS)
+        del weights, graphs
         (folder / TOKENIZER).write_text(tokenizer.serialized(), encoding="utf-8")
         info = ExportInfo(
             reference=source.reference,
@@ -77,14 +88,13 @@ def export_onnx(
             lower_case=base.lower_case,
             dim=source.dim,
             dtype="float32",
-            graph_sha256=file_sha256(folder / GRAPH),
-            weights_sha256=file_sha256(folder / WEIGHTS),
+            **_digests(folder),
             tokenizer_sha256=file_sha256(folder / TOKENIZER),
             package_version=__version__,
         )
         info.write(folder)
         exact = Embedder(str(folder))
-        _compare(source, exact)
+        _compare(source, exact, folder)
         if int8:
             info = _quantized(folder, exact, info)
         _move(folder, output)
@@ -134,9 +144,22 @@ def _merged(base: BaseModel, adapter: Adapter | None, config: BertConfig) -> Ber
     return weights
 
 
-def _compare(source: Embedder, exported: Embedder) -> None:
+def _digests(folder: Path) -> dict[str, Any]:
+    """SHA-256 of graphs and weights, by what `ExportInfo` calls them."""
+    named = {"graph_sha256": GRAPH, "single_sha256": SINGLE, "weights_sha256": WEIGHTS}
+    return {key: file_sha256(folder / name) for key, name in named.items()}
+
+
+def _compare(source: Embedder, exported: Embedder, folder: Path) -> None:
     """Refuse an export whose vectors are not those of its source."""
-    difference = largest_difference(source.encode(PROBES), exported.encode)
+    tokenizer, engine = read_exported(str(folder)).load()
+
+    def encode_singly(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.concatenate([engine.embed_alone([ids], 1) for ids in tokenizer(texts)])
+
+    expected = source.encode(PROBES)
+    ways = (exported.encode, encode_singly)
+    difference = max(largest_difference(expected, encode) for encode in ways)
     if not difference <= TOLERANCE:  # also if it is not a number
         raise BaseModelError(
             f"the exported graph of {source.reference} gives other vectors than the embedder "
@@ -150,15 +173,18 @@ def _quantized(folder: Path, exact: Embedder, info: ExportInfo) -> ExportInfo:
 
     trial = folder / "int8"
     trial.mkdir()
-    save_graph(quantized(folder / GRAPH), trial / GRAPH, trial / WEIGHTS)
+    graphs = {trial / name: quantized(folder / name) for name in (GRAPH, SINGLE)}
+    save_graphs(graphs, trial / WEIGHTS)
+    del graphs
     shutil.copy(folder / TOKENIZER, trial)
-    graph, weights = file_sha256(trial / GRAPH), file_sha256(trial / WEIGHTS)
-    own = hashlib.sha256(f"{info.fingerprint} int8 {graph} {weights}".encode()).hexdigest()[:16]
-    info = replace(info, fingerprint=own, dtype="int8", graph_sha256=graph, weights_sha256=weights)
+    digests = _digests(trial)
+    named = f"{info.fingerprint} int8 {digests['graph_sha256']} {digests['weights_sha256']}"
+    own = hashlib.sha256(named.encode()).hexdigest()[:16]
+    info = replace(info, fingerprint=own, dtype="int8", **digests)
     info.write(trial)
     loss = int8_loss(exact, Embedder(str(trial)), load_suites(["bundled:dev"]))
     info = replace(info, int8_loss=loss)
-    for name in (GRAPH, WEIGHTS):
+    for name in (GRAPH, SINGLE, WEIGHTS):
         (trial / name).replace(folder / name)
     shutil.rmtree(trial)
     info.write(folder)
