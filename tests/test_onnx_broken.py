@@ -104,7 +104,7 @@ def other_single(folder: Path) -> None:
 
 
 def location_of_a_tensor(model: Any) -> Any:
-    tensor = next(t for t in model.graph.initializer if t.name == "layer.0.query")
+    tensor = next(t for t in model.graph.initializer if t.name == "layer.0.query_key_value")
     return next(entry for entry in tensor.external_data if entry.key == "location")
 
 
@@ -148,7 +148,7 @@ BROKEN: list[tuple[Callable[[Path], Any], str]] = [
 def test_a_broken_folder_is_one_clear_error(copied_export, capfd, damage, message):
     damage(copied_export)
     with pytest.raises(BaseModelError, match=message) as caught:
-        Embedder(str(copied_export))
+        Embedder(str(copied_export)).encode(["one", "two"])
     assert str(copied_export) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""

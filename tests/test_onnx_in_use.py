@@ -33,15 +33,21 @@ def replaced(folder: Path) -> None:
     other.rename(folder)
 
 
+@pytest.mark.parametrize("batches", [False, True])
 @pytest.mark.parametrize("change", [replaced, shutil.rmtree], ids=["replaced", "deleted"])
-def test_what_was_loaded_stays(copied_export, monkeypatch, change: Callable[[Path], None]):
+def test_what_was_loaded_stays(copied_export, monkeypatch, change: Callable[[Path], None], batches):
     embedder = Embedder(str(copied_export), threads=2)
     monkeypatch.setattr(Spreading, "_choose", lambda *_: False)
     before = embedder.encode(TEXT)
+    two = embedder.encode([*TEXT, "hello"]) if batches else None
     change(copied_export)
     monkeypatch.setattr(Spreading, "_choose", lambda *_: True)  # which needs one more session
     for _ in range(3):
         np.testing.assert_array_equal(embedder.encode(TEXT), before)
+    found = embedder.encode([*TEXT, "hello"])
+    np.testing.assert_allclose(found[:1], before, atol=1e-6)
+    if two is not None:
+        np.testing.assert_array_equal(found, two)
 
 
 @pytest.mark.parametrize("size", [0, 4096], ids=["cut", "overwritten"])
@@ -58,11 +64,12 @@ def test_weights_that_are_written_to_are_an_error(copied_export, size):
 
 
 @pytest.mark.parametrize("name", [GRAPH, SINGLE])
-def test_a_graph_that_is_written_to_is_not_loaded_again(copied_export, monkeypatch, name):
+@pytest.mark.parametrize("texts", [TEXT, [*TEXT, "hello"]], ids=["one", "two"])
+def test_a_graph_that_is_written_to_is_not_loaded_again(copied_export, monkeypatch, name, texts):
     embedder = Embedder(str(copied_export), threads=2)
     monkeypatch.setattr(Spreading, "_choose", lambda *_: True)
     (copied_export / name).write_bytes(b"no graph")
-    assert np.isfinite(embedder.encode(TEXT)).all()
+    np.testing.assert_allclose(np.linalg.norm(embedder.encode(texts), axis=1), 1, atol=1e-5)
 
 
 def test_files_are_closed_with_the_embedder(copied_export):
@@ -73,7 +80,7 @@ def test_files_are_closed_with_the_embedder(copied_export):
     if not open_files.is_dir():
         pytest.skip("this system does not say what is open")
     embedder = Embedder(str(copied_export), threads=1)
-    assert opened() == 2
+    assert opened() == 3
     del embedder
     gc.collect()
     assert opened() == 0

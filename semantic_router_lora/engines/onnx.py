@@ -23,11 +23,13 @@ class OnnxEngine:
     """Runs graphs of `export.graph` on the CPU, each call on the thread that makes it.
 
     One thread a call, because threads of ONNX Runtime's own would wait for each other on a busy
-    machine; see `engines.workers`. Only `embed_alone` has more.
+    machine; see `engines.workers`. Only `embed_alone` has more. Sessions for batches, and for more
+    threads, are made when they are needed; if the files were replaced or deleted by then, single
+    texts on one thread go on.
 
     Args:
         graph: a file.
-        single: the graph for one text at a time, which `embed_alone` runs.
+        single: the graph for one text at a time: alone, it always gives the same bits.
         weights: the file that both take their weights from; it is mapped into memory.
         dim: length of its vectors.
         one_by_one: whether each text is run by itself. In int8, the texts of a run share the
@@ -50,37 +52,40 @@ class OnnxEngine:
         one_by_one: bool = False,
     ) -> None:
         self.dim = dim
-        self._single, self._weights = single, weights
+        self._graph, self._single, self._weights = graph, single, weights
         self._one_by_one = one_by_one
-        self._session = _session(graph.path, 1, dim)
-        self._for_one_text: dict[tuple[int, int], Any] = {}
+        self._for_one = _session(single.path, 1, dim)
+        self._for_many: Any = None
+        self._on_threads: dict[tuple[int, int], Any] = {}
 
     def embed(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Embed one batch of token ids; see `Engine`. A text of no tokens gives zeros."""
-        if self._one_by_one and len(batch) > 1:
-            return np.concatenate([self.embed([ids]) for ids in batch])
-        return self._embed(self._session, batch)
+        if len(batch) == 1:
+            return self._embed(self._for_one, batch)
+        if self._for_many is None and not self._one_by_one:
+            self._for_many = self._later(self._graph, 1)
+        if self._for_many is None:
+            return np.concatenate([self._embed(self._for_one, [ids]) for ids in batch])
+        return self._embed(self._for_many, batch)
 
     def embed_alone(self, batch: Sequence[Sequence[int]], threads: int) -> NDArray[np.float32]:
-        """As `embed`, in one session more, made at first use, whose threads share the work.
-
-        Several texts, and any if the graph for one or the weights are not where they were, are
-        left to the first session.
-        """
+        """As `embed`; a single text in a session more, whose threads share the work."""
         if len(batch) > 1:
             return self.embed(batch)
         key = os.getpid(), threads  # a parent's threads do not survive a fork
-        if key not in self._for_one_text:
-            self._for_one_text[key] = self._session_of(threads)
-        return self._embed(self._for_one_text[key], batch)
-
-    def _session_of(self, threads: int) -> Any:
-        if self._single.in_place and self._weights.in_place:
-            session = _session(self._single.path, threads, self.dim, keeps_memory=True)
-            if self._single.in_place and self._weights.in_place:
+        if key not in self._on_threads:
+            session = self._later(self._single, threads)
+            if session is not None:
                 _with_threads.add(session)
-                return session
-        return self._session
+            self._on_threads[key] = session or self._for_one
+        return self._embed(self._on_threads[key], batch)
+
+    def _later(self, graph: WatchedFile, threads: int) -> Any:
+        """A session that is made when it is needed; None if its files are not there any more."""
+        if not (graph.in_place and self._weights.in_place):
+            return None
+        session = _session(graph.path, threads, self.dim, keeps_memory=threads > 1)
+        return session if graph.in_place and self._weights.in_place else None
 
     def _embed(self, session: Any, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         if self._weights.written:  # and the session sees what was written

@@ -2,8 +2,8 @@
 
 As in `engines.packed`, the texts of a batch lie behind one another without padding, for all but
 attention, which sees them as a grid of texts and columns. A graph for one text needs not move
-anything between the two, and is faster. The operators of the domain com.microsoft are those that
-ONNX Runtime has kernels of its own for.
+anything between the two nor mask any column, and is faster. The operators of the domain
+com.microsoft are those that ONNX Runtime has kernels of its own for.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ def bert_graph(weights: BertWeights, *, pooling: str, single: bool = False) -> A
     Args:
         weights: in float32.
         pooling: ``cls``, ``max`` or ``mean``.
-        single: whether the graph is for one text at a time; its vectors have the same bits.
+        single: whether the graph is for one text at a time.
 
     Raises:
         MissingExtraError: without onnx.
     """
     graph = Graph()
-    layout: TokenLayout = Single(graph, weights.config.hidden_size) if single else Batch(graph)
-    graph.cast_to_int32("lengths", "lengths_32")  # the type that attention takes lengths in
+    layout: TokenLayout = Single(graph) if single else Batch(graph)
     words = graph.node("Gather", [graph.constant("words", weights.words), "ids"])
     position = layout.positions(graph.constant("positions", weights.positions))
     summed = graph.node("Add", [words, position])
@@ -56,16 +55,13 @@ def _layer(
     graph: Graph, layout: TokenLayout, name: str, layer: Layer, x: str, weights: BertWeights
 ) -> str:
     dim, eps = weights.config.hidden_size, weights.config.layer_norm_eps
-    # Three multiplications: one of thrice the width would have to be split, which copies it.
-    parts = []
-    fused = layer.query_key_value.weight
-    for part, weight in zip(("query", "key", "value"), fused.chunk(3, dim=1), strict=True):
-        product = graph.node("MatMul", [x, graph.constant(f"{name}.{part}", weight)])
-        parts.append(layout.spread(product))
+    fused = graph.constant(f"{name}.query_key_value", layer.query_key_value.weight)
+    product = layout.spread(graph.node("MatMul", [x, fused]))
+    parts = graph.split(product, [f"{name}.{part}" for part in ("query", "key", "value")], axis=2)
     bias = graph.constant(f"{name}.query_key_value.bias", layer.query_key_value.bias)
     attention = graph.node(
         "MultiHeadAttention",
-        [*parts, bias, "lengths_32"],
+        [*parts, bias, *layout.padding()],
         domain=MICROSOFT,
         num_heads=weights.config.num_attention_heads,
     )

@@ -67,6 +67,12 @@ class Graph:
             producer_name="semantic-router-lora",
         )
 
+    def split(self, value: str, outputs: list[str], *, axis: int) -> list[str]:
+        """Add a node that cuts a tensor into equal parts, and return their names."""
+        made = self._onnx.helper.make_node("Split", [value], outputs, name=outputs[0], axis=axis)
+        self._nodes.append(made)
+        return outputs
+
     def cast_to_float(self, value: str) -> str:
         """Add a node that makes float32 of anything."""
         return self.node("Cast", [value], to=self._onnx.TensorProto.FLOAT)

@@ -18,6 +18,9 @@ class TokenLayout(Protocol):
     def spread(self, x: str) -> str:
         """From the row to the grid, with any numbers where there is no token."""
 
+    def padding(self) -> list[str]:
+        """What attention is told of columns without a token: how many each text has."""
+
     def packed(self, x: str) -> str:
         """From (texts · columns, dim), the rows of the grid one after the other, to the row."""
 
@@ -40,6 +43,7 @@ class Batch:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        graph.cast_to_int32("lengths", "lengths_32")  # the type that attention takes lengths in
         zero = graph.constant("zero", np.array(0))
         second = graph.constant("second_axis", np.array([1]))
         longest = graph.node("ReduceMax", ["lengths"], keepdims=0)
@@ -63,6 +67,10 @@ class Batch:
     def spread(self, x: str) -> str:
         """See `TokenLayout`."""
         return self._graph.node("Gather", [x, "grid"])
+
+    def padding(self) -> list[str]:
+        """See `TokenLayout`."""
+        return ["lengths_32"]
 
     def packed(self, x: str) -> str:
         """See `TokenLayout`."""
@@ -89,14 +97,12 @@ class Single:
 
     Args:
         graph: in which ``lengths`` (1,) says how many tokens the text has.
-        dim: of the row.
     """
 
-    def __init__(self, graph: Graph, dim: int) -> None:
+    def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._start = graph.constant("start", np.array([0]))
         self._one = graph.constant("one_text", np.array([1]))
-        self._grid = graph.constant("grid", np.array([1, -1, dim]))
 
     def positions(self, embeddings: str) -> str:
         """See `TokenLayout`."""
@@ -104,7 +110,11 @@ class Single:
 
     def spread(self, x: str) -> str:
         """See `TokenLayout`."""
-        return self._graph.node("Reshape", [x, self._grid])
+        return self._graph.node("Unsqueeze", [x, self._start])
+
+    def padding(self) -> list[str]:
+        """See `TokenLayout`."""
+        return []
 
     def packed(self, x: str) -> str:
         """See `TokenLayout`."""
