@@ -54,6 +54,14 @@ def test_ranking_loss_is_that_of_sentence_transformers(sentence_model, columns):
     assert loss_of(sentence_model, [0, 1, 2], columns) == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_margin_of_online_contrastive_is_a_cosine(sentence_model):
+    from semantic_router_lora.training.recipe import Recipe
+    from semantic_router_lora.training.trainer import _loss
+
+    recipe = Recipe("x", (), loss="online_contrastive", negative_margin=0.8)
+    assert _loss(recipe, sentence_model).margin == pytest.approx(0.2)  # a distance there
+
+
 def test_contrastive_term_by_hand(sentence_model):
     anchor, positive, negative = vectors_of(sentence_model)
     close = np.maximum(0, (anchor * negative).sum(1) - 0.3) ** 2

@@ -55,6 +55,17 @@ def test_paths_start_at_the_recipe_and_its_record_names_files_only(tmp_path):
         (RECIPE + "r: 0\n", "r is 0, expected more than 0"),
         (RECIPE + "scale: .nan\n", "scale is nan, expected a finite number"),
         (RECIPE + "epochs: .inf\n", "epochs is inf, expected a finite number"),
+        (RECIPE + "learning_rate: 1e-4\n", r"is '1e-4', a text in YAML.*: write 1\.0e-4"),
+        (RECIPE + "scale: 2.5e1\n", r"write 2\.5e\+1"),
+        pytest.param(RECIPE + f"scale: 1{'0' * 400}\n", "scale has 401 digits", id="digits"),
+        pytest.param("[" * 10_000, "nested too deeply", id="nested"),
+        (RECIPE + "domain_exponent: 400\n", "domain_exponent is 400.0, expected at most 10"),
+        (RECIPE + "lora_alpha: 1000001\n", "expected at most 1,000,000"),
+        (RECIPE + "interpolation: 1.0e-8\n", "expected from 0.01 to 1"),
+        (RECIPE + "interpolation: 7\n", "expected from 0.01 to 1"),
+        (RECIPE + "batch_size: 99999999999999999999\n", r"expected less than 2\*\*31"),
+        (RECIPE + "batch_size: 1\nhard_negatives: false\n", "nothing to tell a row apart from"),
+        (RECIPE + "target_modules: []\n", "target_modules names no layer"),
         (RECIPE + "r: 5000\n", "r is 5000, expected at most 1024"),
         (RECIPE + "seed: -1\n", "seed is -1, expected 0 or more"),
         (RECIPE + "guide_margin: 7\n", "guide_margin is 7.0, expected from -1 to 1"),
@@ -110,7 +121,7 @@ ROWS = [
 
 
 def test_rows_of_every_shape(tmp_path):
-    examples = read_examples(recipe_of(rows_file(tmp_path, *ROWS)))
+    examples = read_examples(recipe_of(rows_file(tmp_path, *ROWS), contrastive_weight=1.0))
     assert [(e.anchor, e.positive, e.negatives) for e in examples] == [
         ("a", "b", ("c",)),
         ("d", "e", ("f", "g")),
@@ -168,9 +179,19 @@ def test_limits_and_repeats(tmp_path):
 def test_two_files_of_one_name(tmp_path):
     (tmp_path / "other").mkdir()
     files = [rows_file(tmp_path, *ROWS), rows_file(tmp_path / "other", *ROWS)]
-    with pytest.raises(DataError, match="two training files are called rows"):
+    with pytest.raises(DataError, match="two files of train and dev are called rows"):
         read_examples(recipe_of(*files))
-    assert len(read_examples(recipe_of(files[0], files[0]))) == 2 * len(ROWS)
+    twice = recipe_of(files[0], files[0], contrastive_weight=1.0)
+    assert len(read_examples(twice)) == 2 * len(ROWS)
+
+
+def test_near_misses_without_a_paraphrase_need_a_loss_that_learns_from_them(tmp_path):
+    path = rows_file(tmp_path, *ROWS)
+    with pytest.raises(DataError, match="nothing is learned from the 1 training rows"):
+        read_examples(recipe_of(path))
+    for changes in ({"contrastive_weight": 1.0}, {"loss": "online_contrastive"}):
+        assert len(read_examples(recipe_of(path, **changes))) == len(ROWS)
+    assert len(read_examples(recipe_of(path, hard_negatives=False))) == len(ROWS) - 1
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,22 @@ def test_no_text_stands_twice_in_a_batch():
     assert len(seen) == 48  # who finds no place waits for another epoch
 
 
+def test_texts_that_are_one_question_stand_in_different_batches():
+    texts = [("What is a lien?", "a"), ("what is a lien", "b"), ("What  is a lien ?", "c")]
+    assert list(map(len, sampler_of(texts, batch_size=3))) == [1]
+
+
+def test_rows_that_no_batch_of_an_epoch_takes_are_counted():
+    shared = [("same", str(n)) for n in range(50)]
+    texts = shared + [(f"a{n}", f"b{n}") for n in range(50)]
+    sampler = sampler_of(texts, batch_size=10)
+    assert sampler.unused == 100 - sum(map(len, sampler)) > 0
+    assert sampler_of(texts[50:]).unused == 0
+    # those that are taken again to fill a batch are not taken for others
+    filled = sampler_of(texts, batch_size=10, drop_last=True)
+    assert filled.unused == 100 - len({row for batch in filled for row in batch}) > 0
+
+
 def test_a_text_in_every_row_comes_once_in_each_batch():
     assert list(map(len, sampler_of([("same", str(n)) for n in range(5)]))) == [1, 1]
 

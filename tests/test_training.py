@@ -36,6 +36,8 @@ def test_training_writes_a_proven_adapter(recipe, tmp_path):
     assert info["trainable_parameters"] == 73_728
     assert info["steps"] == info["best_step"] == 3
     assert info["data"]["domains"] == {"law": 60}
+    assert info["data"]["unused_rows_per_epoch"] == 0
+    assert set(info["data"]["sha256"]) == {"law.jsonl", "psychology.dev.jsonl"}
     assert info["recipe"]["train"] == [{"file": "law.jsonl", "limit": None, "repeat": 1}]
     assert str(tmp_path) not in json.dumps(info)
     assert (folder / layout.TRAINING_PLOT).read_bytes().startswith(b"\x89PNG")
@@ -118,7 +120,9 @@ def test_where_an_adapter_cannot_lie(tmp_path):
     with pytest.raises(DataError, match="exists and is not empty"):
         UnfinishedRun(tmp_path / "file", {})
     with pytest.raises(DataError, match="cannot be written"):
-        UnfinishedRun(tmp_path / "file" / "x", {}).start(resume=False)
+        late = UnfinishedRun(tmp_path / "file2" / "x", {})
+        (tmp_path / "file2").touch()
+        late.start(resume=False)
     (tmp_path / "empty").mkdir()
     late = UnfinishedRun(tmp_path / "empty", {})
     late.start(resume=False)

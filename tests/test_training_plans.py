@@ -52,6 +52,9 @@ def test_dry_run(recipe, base_folder, twelve_layers, layers, parameters, tmp_pat
     found = plan(recipe, base_folder if layers == 6 else twelve_layers)
     assert (found.parameters, found.targets) == (parameters, ["query", "value"])
     assert (found.steps, found.rows, found.with_negatives) == (15, {"law": 60}, 60)
+    assert found.unused == 0
+    assert "find no place" not in str(found.table("x"))
+    assert "60 with near misses; 7 find no place" in str(replace(found, unused=7).table("x"))
     assert found.seconds > 0
     assert found.memory > 100 * 2**20
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".jsonl", ".jsonl", ".yaml"]

@@ -14,7 +14,7 @@ from semantic_router_lora.adapters.patterns import check_patterns
 from semantic_router_lora.errors import AdapterFormatError
 
 MAX_RANK = 1024  # beyond the width of any supported encoder a rank has no meaning
-_MAX_ALPHA = 1_000_000
+MAX_ALPHA = 1_000_000
 
 # Settings that decide the merged weights, handed on to peft.
 APPLIED = (
@@ -95,9 +95,9 @@ def applied_settings(name: str, raw: dict[str, Any]) -> dict[str, Any]:
             f"adapter {name}: rank {ranks} is not made of integers from 1 to {MAX_RANK}"
         )
     alphas = [config.get("lora_alpha", 8), *_values(name, config, "alpha_pattern")]
-    if not all(type(alpha) in (int, float) and abs(alpha) <= _MAX_ALPHA for alpha in alphas):
+    if not all(type(alpha) in (int, float) and abs(alpha) <= MAX_ALPHA for alpha in alphas):
         raise AdapterFormatError(
-            f"adapter {name}: lora_alpha {alphas} is not made of numbers up to {_MAX_ALPHA}"
+            f"adapter {name}: lora_alpha {alphas} is not made of numbers up to {MAX_ALPHA}"
         )
     _check_types(name, config)
     try:

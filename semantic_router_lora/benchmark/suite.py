@@ -57,6 +57,12 @@ def bundled_file(domain: str, split: str) -> Path:
     return Path(str(folder / f"{domain}.{split}.jsonl"))
 
 
+def bundled_digests(split: str) -> dict[str, str]:
+    """The names of the bundled suites of a split, by the SHA-256 of their files."""
+    paths = [bundled_file(domain, split) for domain in (*DOMAINS, GENERAL)]
+    return {file_sha256(path): path.name for path in paths}
+
+
 def load_suites(names: Sequence[str]) -> list[Suite]:
     """Load suites, one for each domain of each file.
 

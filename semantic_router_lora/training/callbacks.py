@@ -31,6 +31,20 @@ _SHOWN = {
 class RunProgress(ProgressCallback):
     """The trainer's bar, with a line of what matters at each log instead of everything."""
 
+    def __init__(self, run: RunCallback) -> None:
+        super().__init__()
+        self._run = run
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Say how many rows no batch takes."""
+        super().on_train_begin(args, state, control, **others)  # type: ignore[no-untyped-call]
+        sampler = self._run.sampler
+        if self.training_bar is not None and (unused := sampler.unused):
+            self.training_bar.write(
+                f"{unused:,} rows of an epoch find no place in its {len(sampler):,} batches, in "
+                f"which no text stands twice"
+            )
+
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **others: Any
     ) -> None:

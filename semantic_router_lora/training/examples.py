@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from semantic_router_lora.data.pairs import labelled_pair
 from semantic_router_lora.data.triplets import file_rows, named_fields, text_field
 from semantic_router_lora.errors import DataError
+from semantic_router_lora.training.data_files import check_names
 from semantic_router_lora.training.recipe import Recipe
 
 _NUMBERED = re.compile(r"negative_\d+")
@@ -53,9 +53,10 @@ def read_examples(recipe: Recipe) -> list[Example]:
 
     Raises:
         DataError: if a file cannot be used, with the line; if two have one name; if nothing is
-            left to train on; or if the loss needs near misses and there are none.
+            left to train on; if the loss needs near misses and there are none; or if it teaches
+            nothing from some rows.
     """
-    _check_names(recipe)
+    check_names(recipe)
     groups: dict[tuple[str, str], int] = {}
     examples = []
     for entry in recipe.train:
@@ -74,15 +75,9 @@ def read_examples(recipe: Recipe) -> list[Example]:
         _require_negatives(recipe, examples)
     if not recipe.contrastive_weight and not any(example.positive for example in examples):
         raise DataError("no training row has a positive, and without one there is nothing to rank")
+    if recipe.loss == "cache" and not recipe.contrastive_weight:
+        _require_positives(examples)
     return examples
-
-
-def _check_names(recipe: Recipe) -> None:
-    """Files are known by their names alone, in the adapter's record and in what is drawn."""
-    paths = {entry.file for entry in recipe.train}
-    names = Counter(Path(path).name for path in paths)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise DataError(f"two training files are called {twice[0]}: rename one")
 
 
 def _name(row: dict[str, Any], field: str, where: str) -> str:
@@ -99,6 +94,17 @@ def _require_negatives(recipe: Recipe, examples: Sequence[Example]) -> None:
     if recipe.hard_negatives and not any(example.negatives for example in examples):
         what = "contrastive_weight" if recipe.loss == "cache" else f"loss: {recipe.loss}"
         raise DataError(f"{what} needs near misses, and no training row has a negative")
+
+
+def _require_positives(examples: Sequence[Example]) -> None:
+    """The ranking term alone teaches nothing of a near miss whose anchor has no paraphrase."""
+    if without := sum(example.positive is None for example in examples):
+        raise DataError(
+            f"with contrastive_weight 0, nothing is learned from the {without:,} training rows "
+            f"that have a near miss and no positive, such as labelled pairs of label 0: set "
+            f"contrastive_weight (5.0 is that of the bundled adapters), take loss: "
+            f"online_contrastive, or leave them out with hard_negatives: false"
+        )
 
 
 def _read(path: Path, recipe: Recipe, groups: dict[tuple[str, str], int]) -> list[Example]:

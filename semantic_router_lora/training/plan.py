@@ -31,6 +31,7 @@ class Plan:
         parameters: how many numbers are trained.
         rows: of each domain.
         with_negatives: rows that have near misses.
+        unused: rows that find no place in the batches of an epoch.
         steps: of the whole run.
         seconds: estimate of its length, without measuring on dev.
         memory: peak of the process's memory so far, or the GPU's, in bytes.
@@ -41,6 +42,7 @@ class Plan:
     parameters: int
     rows: dict[str, int]
     with_negatives: int
+    unused: int
     steps: int
     seconds: float
     memory: int
@@ -51,13 +53,14 @@ class Plan:
         hours, minutes = divmod(round(self.seconds / 60), 60)
         memory = f"{self.memory / 2**20:,.0f} MiB" if self.memory else "not measured"
         rows = ", ".join(f"{domain} {count:,}" for domain, count in self.rows.items())
+        left_out = f"; {self.unused:,} find no place in an epoch" if self.unused else ""
         return Table(
             f"{name}: dry run",
             ("", "value"),
             [
                 ("layers", ", ".join(self.targets)),
                 ("trainable parameters", f"{self.parameters:,}"),
-                ("rows", f"{rows}; {self.with_negatives:,} with near misses"),
+                ("rows", f"{rows}; {self.with_negatives:,} with near misses{left_out}"),
                 ("steps", f"{self.steps:,}"),
                 ("time, estimated", f"{hours} h {minutes} min on {self.device}"),
                 ("peak memory so far", memory),
@@ -75,15 +78,18 @@ def plan(recipe: Recipe, base_folder: Path | None = None) -> Plan:
     """
     for module in EXTRA:
         require(module, "train")
+    from semantic_router_lora.training.data_files import file_digests
     from semantic_router_lora.training.examples import read_examples
     from semantic_router_lora.training.model import adapted_model, device, trainable_parameters
     from semantic_router_lora.training.trainer import make_trainer
 
     examples = read_examples(recipe)
+    file_digests(recipe)  # refuses what a run would refuse
     model = adapted_model(recipe, find_base(recipe, base_folder), device())
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(recipe, model, examples, Path(folder))
         seconds, batches = _measure(trainer)
+    unused = trainer.run_callback.sampler.unused
     encoder: Any = model[0].model
     config = encoder.peft_config["default"]
     return Plan(
@@ -91,6 +97,7 @@ def plan(recipe: Recipe, base_folder: Path | None = None) -> Plan:
         parameters=trainable_parameters(model),
         rows=dict(Counter(example.domain or "unknown" for example in examples)),
         with_negatives=sum(bool(example.negatives) for example in examples),
+        unused=unused,
         steps=math.ceil(batches * recipe.epochs),
         seconds=seconds * batches * recipe.epochs,
         memory=_memory(),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.adapters.read import MAX_RANK
+from semantic_router_lora.adapters.settings import MAX_ALPHA, MAX_RANK
 from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.data.triplets import TRAPS
 from semantic_router_lora.errors import DataError
 
+# A number to everybody but YAML 1.1.
+_EXPONENT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 LOSSES = ("cache", "cosent", "online_contrastive")
 
 
@@ -53,21 +56,22 @@ class Recipe:
         skip_traps: traps whose near misses are left out; the paraphrases of those rows stay.
         scale: 1 / temperature of the loss.
         contrastive_weight: of the contrastive term of the loss, see `CacheLoss`; 0 leaves it out.
-        negative_margin: cosine below which a near miss is far enough for that term.
+        negative_margin: cosine below which a near miss is far enough for that term, and for
+            ``online_contrastive``.
         distillation_weight: of the term that keeps unrelated texts where the base has them.
         guide_margin: texts of other rows that the base puts closer to the anchor than its own
             positive, less this, are no negatives of it; null masks none.
         batch_size: rows a step, over all processes.
         domain_exponent: a domain of n rows is drawn in proportion to n to this power; 1 takes
-            every row once, 0 draws as many of each domain.
+            every row once, 0 draws as many of each domain; at most 10.
         learning_rate: highest learning rate.
         warmup_ratio: share of the steps over which it rises; afterwards it falls linearly.
         epochs: passes over the data.
         checkpoint_steps: steps between two checkpoints and measurements on dev; 0 for one an epoch.
         max_seq_length: tokens kept of a text while training.
         interpolation: share of the trained update that is kept, between the base (0) and the
-            trained model (1), as in WiSE-FT (Wortsman et al. 2021, arXiv 2109.01903): less of it
-            keeps more of what the base can do. It is written into ``lora_alpha``.
+            trained model (1), from 0.01, as in WiSE-FT (Wortsman et al. 2021, arXiv 2109.01903):
+            less of it keeps more of what the base can do. It is written into ``lora_alpha``.
         seed: of shuffling, dropout and initial weights.
     """
 
@@ -118,8 +122,10 @@ def load_recipe(path: Path) -> Recipe:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"{path}: cannot be read: it is nested too deeply") from error
     try:
         return Recipe(**_checked(Recipe, content, path.parent))
     except DataError as error:
@@ -154,7 +160,15 @@ def _value(name: str, kind: str, value: Any, folder: Path) -> Any:
     if value is None and kind.endswith("| None"):
         return None
     if kind.startswith("float") and type(value) in (int, float):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise DataError(f"{name} has {len(str(value))} digits, which is too large") from error
+    if kind.startswith("float") and isinstance(value, str) and _EXPONENT.fullmatch(value):
+        raise DataError(
+            f"{name} is {value!r}, a text in YAML, where an exponent needs a point and a sign: "
+            f"write {_with_point(value)}"
+        )
     if kind.startswith(("int", "bool", "str")) and type(value).__name__ == kind.split(" ")[0]:
         return str(folder / value) if name == "file" else value
     if "tuple[str" in kind and isinstance(value, list):
@@ -168,10 +182,17 @@ def _value(name: str, kind: str, value: Any, folder: Path) -> Any:
     raise DataError(f"{name} is {value!r}, expected {expected}")
 
 
+def _with_point(number: str) -> str:
+    mantissa, exponent = number.lower().split("e")
+    sign = "" if exponent[0] in "+-" else "+"
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}"
+
+
 _POSITIVE = (
     "r lora_alpha scale batch_size learning_rate epochs interpolation limit repeat max_seq_length"
 )
 _NOT_NEGATIVE = "contrastive_weight distillation_weight domain_exponent checkpoint_steps seed"
+_COUNTS = "batch_size checkpoint_steps max_seq_length limit repeat"
 _SHARES = "lora_dropout base_dropout warmup_ratio"
 
 
@@ -183,6 +204,11 @@ def _check_ranges(values: dict[str, Any]) -> None:
         (_SHARES, lambda value: 0 <= value < 1, "from 0 to less than 1"),
         ("negative_margin guide_margin", lambda value: -1 <= value <= 1, "from -1 to 1"),
         ("r", lambda value: value <= MAX_RANK, f"at most {MAX_RANK}"),
+        ("lora_alpha", lambda value: value <= MAX_ALPHA, f"at most {MAX_ALPHA:,}"),
+        ("domain_exponent", lambda value: value <= 10, "at most 10"),
+        # less is lost in the rounding, and could not be proven to have an effect
+        ("interpolation", lambda value: 0.01 <= value <= 1, "from 0.01 to 1"),
+        (_COUNTS, lambda value: value < 2**31, "less than 2**31"),
         ("seed", lambda value: value < 2**32, "less than 2**32"),
     )
     for name, value in given.items():
@@ -201,6 +227,10 @@ def _check_ranges(values: dict[str, Any]) -> None:
         raise DataError(f"name is {name!r}, expected the name of a folder")
     if given.get("train") == ():
         raise DataError("train names no file")
+    if given.get("target_modules") in ((), ""):
+        raise DataError("target_modules names no layer")
+    if given.get("batch_size") == 1 and not given.get("hard_negatives", True):
+        raise DataError("batch_size 1 without hard_negatives has nothing to tell a row apart from")
     if given.get("loss", "cache") not in LOSSES:
         raise DataError(f"loss is {given['loss']!r}, expected one of {', '.join(LOSSES)}")
     if given.get("loss", "cache") != "cache":

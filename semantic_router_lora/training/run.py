@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_router_lora.adapters import layout
-from semantic_router_lora.base_models import BaseModel, file_sha256, resolve_base
+from semantic_router_lora.base_models import BaseModel, resolve_base
 from semantic_router_lora.errors import require
 from semantic_router_lora.training.recipe import Recipe
 
@@ -71,6 +71,7 @@ def train(
     for module in EXTRA:
         require(module, "train")
     from semantic_router_lora.training.checkpoints import UnfinishedRun, seconds_of
+    from semantic_router_lora.training.data_files import file_digests
     from semantic_router_lora.training.examples import read_examples
     from semantic_router_lora.training.model import (
         adapted_model,
@@ -82,8 +83,7 @@ def train(
     from semantic_router_lora.training.trainer import make_trainer
 
     examples = read_examples(recipe)
-    files = [*(entry.file for entry in recipe.train), *recipe.dev]
-    data = {Path(file).name: file_sha256(Path(file)) for file in files}
+    data = file_digests(recipe)
     base = find_base(recipe, base_folder)
     # what decides the result: a run that differs in any of it is not continued
     unfinished = UnfinishedRun(
@@ -102,7 +102,7 @@ def train(
     if checkpoint is not None:
         trainer.run_callback.seconds_before = seconds_of(checkpoint)
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        trainer.train_from(checkpoint)
     finally:
         trainer.run_callback.release()
     seconds = trainer.run_callback.seconds
@@ -183,6 +183,7 @@ def training_info(
             "rows": len(examples),
             "domains": dict(Counter(example.domain or "unknown" for example in examples)),
             "sources": dict(Counter(example.source or "unknown" for example in examples)),
+            "unused_rows_per_epoch": trainer.run_callback.sampler.unused,
             "sha256": data,
         },
         "trainable_parameters": trainable_parameters(trainer.model),

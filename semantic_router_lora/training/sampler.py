@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from sentence_transformers.base.sampler import DefaultBatchSampler
 
+from semantic_router_lora.data.words import plain
+
 
 class ExampleSampler(DefaultBatchSampler):
     """Random batches in which no text stands twice, with domains drawn in the shares asked for.
 
-    Every row is put into the first batch that has room and none of its texts. A row whose texts
-    stand in every batch with room waits for another epoch. The number of batches is that of a full
+    Every row is put into the first batch that has room and none of its texts; texts that differ in
+    what `plain` drops are one text. A row whose texts stand in every batch with room waits for
+    another epoch, see `unused`. The number of batches is that of a full
     pass, in every epoch; what is in them follows from seed and number of the epoch alone, so that a
     resumed run sees the same ones.
 
@@ -47,7 +51,7 @@ class ExampleSampler(DefaultBatchSampler):
         **others: Any,
     ) -> None:
         super().__init__(dataset, batch_size=batch_size, drop_last=drop_last, seed=seed, **others)
-        self.texts = [tuple({text.casefold() for text in row}) for row in texts]
+        self.texts = [tuple({plain(text) for text in row}) for row in texts]
         self.quotas = _quotas(Counter(domains), domain_exponent)
         self.rows: dict[str, list[int]] = {domain: [] for domain in self.quotas}
         for row, domain in enumerate(domains):
@@ -57,17 +61,25 @@ class ExampleSampler(DefaultBatchSampler):
         rows = sum(self.quotas.values())
         return rows // self.batch_size if self.drop_last else math.ceil(rows / self.batch_size)
 
+    @property
+    def unused(self) -> int:
+        """How many of the rows that are drawn for the first epoch find no place in its batches."""
+        rows = self._drawn(0)
+        return (Counter(rows) - Counter(chain.from_iterable(self._filled(rows)))).total()
+
     def __iter__(self) -> Iterator[list[int]]:
-        generator = torch.Generator().manual_seed(self.seed + self.epoch)
-        rows = self._drawn(generator)
+        return iter(self._filled(self._drawn(self.epoch)))
+
+    def _filled(self, rows: Sequence[int]) -> list[list[int]]:
         batches = self._packed(rows)
         if self.drop_last:
             for batch in batches:
                 batch += [row for row in rows if row not in batch][: self.batch_size - len(batch)]
-        return iter(batches)
+        return batches
 
-    def _drawn(self, generator: torch.Generator) -> list[int]:
+    def _drawn(self, epoch: int) -> list[int]:
         """The epoch's rows in random order; a domain is passed through again when it is used up."""
+        generator = torch.Generator().manual_seed(self.seed + epoch)
         drawn = []
         for domain, quota in self.quotas.items():
             rows, left = self.rows[domain], quota

@@ -17,11 +17,12 @@ from sentence_transformers.sentence_transformer.losses import (
     CoSENTLoss,
     OnlineContrastiveLoss,
 )
-from transformers import ProgressCallback
+from transformers import ProgressCallback, TrainerState
 
 from semantic_router_lora.errors import DataError
 from semantic_router_lora.training.adapter_files import read_weights, write_weights
 from semantic_router_lora.training.callbacks import RunCallback, RunProgress
+from semantic_router_lora.training.checkpoints import STATE
 from semantic_router_lora.training.dev import SCORE, DevEvaluator
 from semantic_router_lora.training.examples import Example
 from semantic_router_lora.training.loss import CacheLoss
@@ -40,6 +41,18 @@ class AdapterTrainer(SentenceTransformerTrainer):
     def run_callback(self) -> RunCallback:
         """The one that knows whether the run was interrupted."""
         return next(c for c in self.callback_handler.callbacks if isinstance(c, RunCallback))
+
+    def train_from(self, checkpoint: Path | None) -> None:
+        """Train to the end, from a checkpoint or from the start."""
+        if checkpoint is not None:
+            state = TrainerState.load_from_json(str(checkpoint / STATE))
+            if state.global_step >= state.max_steps:
+                # transformers would take a step before it looks whether any is left
+                self.state = state
+                read_weights(self.model, checkpoint)
+                self.get_train_dataloader()  # makes the sampler
+                return
+        self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
     def training_step(self, *args: Any, **others: Any) -> Any:
         """A step; a loss that is no number ends the run before it reaches a checkpoint."""
@@ -135,7 +148,7 @@ def make_trainer(
         callbacks=[callback],
     )
     trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(RunProgress())
+    trainer.add_callback(RunProgress(callback))
     # of the training texts alone: dev is measured as the adapter is going to be used
     length = model.max_seq_length or recipe.max_seq_length
     trainer.data_collator.max_length = min(recipe.max_seq_length, length)
@@ -147,7 +160,7 @@ def _loss(recipe: Recipe, model: SentenceTransformer) -> torch.nn.Module:
     if recipe.loss == "cosent":
         loss = CoSENTLoss(model, scale=recipe.scale)
     elif recipe.loss == "online_contrastive":
-        loss = OnlineContrastiveLoss(model, margin=recipe.negative_margin)
+        loss = OnlineContrastiveLoss(model, margin=1 - recipe.negative_margin)  # a distance
     else:
         loss = CacheLoss(
             model,
