@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from semantic_router_lora.adapters.direct_merge import direct_merge_obstacle, low_rank_factors
 from semantic_router_lora.adapters.read import Adapter
 from semantic_router_lora.base_models import BaseModel
+from semantic_router_lora.batching import WINDOW, progress_bar
 from semantic_router_lora.building import PROBES, check_base, check_effect
 from semantic_router_lora.errors import AdapterFormatError, BaseModelError
 
@@ -85,6 +86,39 @@ def packed_engine(engine: Engine) -> PackedEngine:
     """The engine whose weights one of `adapted_engine` uses."""
     found: Any = getattr(engine, "engine", engine)
     return cast("PackedEngine", found)
+
+
+def embed_each(
+    texts: Sequence[str],
+    tokenizers: Sequence[TextTokenizer],
+    engines: Sequence[Engine],
+    workers: Workers,
+    most: int,
+    *,
+    show_progress: bool = False,
+) -> NDArray[np.float32]:
+    """Embed texts, each with a tokenizer and an engine of its own.
+
+    Args:
+        texts: any number, checked.
+        tokenizers: one for each text.
+        engines: over the weights of one `packed_engine`, one for each text.
+        workers: threads to run in.
+        most: tokens of a batch.
+        show_progress: draw a progress bar on standard error.
+
+    Returns:
+        float32 (texts, dim).
+    """
+    vectors = np.empty((len(texts), engines[0].dim if engines else 0), dtype=np.float32)
+    with progress_bar(len(texts), show_progress) as bar:
+        for start in range(0, len(texts), WINDOW):
+            window = slice(start, start + WINDOW)
+            tokens = tokens_of_each(texts[window], tokenizers[window])
+            vectors[window] = embed_mixed(tokens, engines[window], workers, most)
+            if bar is not None:
+                bar.update(len(tokens))
+    return vectors
 
 
 def tokens_of_each(texts: Sequence[str], tokenizers: Sequence[TextTokenizer]) -> list[list[int]]:

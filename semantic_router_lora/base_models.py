@@ -6,7 +6,7 @@ import functools
 import hashlib
 import importlib.util
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class BaseModel:
         max_seq_length: tokens kept of a text, special tokens included; None if the base says
             nothing, so that its position embeddings decide.
         lower_case: whether texts are lower-cased before the tokenizer sees them.
+        loaded_parts: `fingerprint_parts` of what was loaded; empty for what lies in the folder.
     """
 
     name: str
@@ -67,18 +68,28 @@ class BaseModel:
     pooling: str
     max_seq_length: int | None
     lower_case: bool
+    loaded_parts: tuple[str, ...] = ()
 
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights file, in hexadecimal."""
-        return file_sha256(self.folder / WEIGHTS_FILE)
+        return self.loaded_parts[0] if self.loaded_parts else self._digest()
 
     def fingerprint_parts(self) -> tuple[str, ...]:
         """Everything of the base that decides its vectors, but for the tokenizer."""
+        if self.loaded_parts:
+            return self.loaded_parts
         config = _read_json(self.folder / "config.json")
         kept = {key: value for key, value in config.items() if key not in _INERT}
         case = "lower" if self.lower_case else "as is"
-        return (self.weights_sha256, json.dumps(kept, sort_keys=True), self.pooling, case)
+        return (self._digest(), json.dumps(kept, sort_keys=True), self.pooling, case)
+
+    def as_loaded(self) -> BaseModel:
+        """The same base, which keeps telling what it is now, whatever becomes of its folder."""
+        return replace(self, loaded_parts=self.fingerprint_parts())
+
+    def _digest(self) -> str:
+        return file_sha256(self.folder / WEIGHTS_FILE)
 
 
 def resolve_base(reference: str) -> BaseModel:
@@ -219,7 +230,14 @@ def _pooling_mode(name: str, config: dict[str, Any]) -> str:
 
 
 def _refuse_prompts(name: str, config: dict[str, Any]) -> None:
-    prompt = (config.get("prompts") or {}).get(config.get("default_prompt_name") or "")
+    prompts = config.get("prompts") or {}
+    default = config.get("default_prompt_name") or ""
+    if not isinstance(prompts, dict) or not isinstance(default, str):
+        raise BaseModelError(
+            f"base model {name}: config_sentence_transformers.json has prompts {prompts!r:.100} "
+            f"and default_prompt_name {default!r:.100}, expected an object and a name"
+        )
+    prompt = prompts.get(default)
     if prompt:
         raise BaseModelError(f"base model {name} prepends the prompt {prompt!r}: not supported")
 

@@ -48,7 +48,7 @@ def embed_texts(
         tokens = tokenizer(texts)  # what follows is for batches, and takes as long as a layer
         return next(workers.map(engine.embed, [tokens], len(tokens[0]), engine.embed_alone))
     vectors = np.empty((len(texts), engine.dim), dtype=np.float32)
-    with _progress(len(texts), show_progress) as bar:
+    with progress_bar(len(texts), show_progress) as bar:
         for start in range(0, len(texts), WINDOW):
             tokens = tokenizer(texts[start : start + WINDOW])
             lengths = [len(ids) for ids in tokens]
@@ -78,7 +78,8 @@ def batches_of(lengths: Sequence[int], most: int) -> Iterator[NDArray[np.intp]]:
         start += size
 
 
-def _progress(total: int, shown: bool) -> contextlib.AbstractContextManager[Any]:
+def progress_bar(total: int, shown: bool) -> contextlib.AbstractContextManager[Any]:
+    """A bar on standard error over so many texts; None if it is not to be shown."""
     if not shown:  # and tqdm, which takes a tenth of the whole cold start, is not imported
         return contextlib.nullcontext()
     from tqdm.auto import tqdm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from semantic_router_lora.after_fork import renew_after_fork
 
 _FULL_WAIT_SECONDS = 0.002
 
@@ -28,7 +29,7 @@ class Coalescer:
     while it runs make up the next batch. So a request waits for at most the batch that is running
     and, if more texts wait than a batch takes, for those that came before it.
 
-    Can be used from any number of threads and event loops.
+    Can be used from any number of threads and event loops, and on both sides of a fork.
 
     Args:
         encode: from a list of texts to float32 (texts, dim); called in one thread at a time.
@@ -45,15 +46,16 @@ class Coalescer:
         self._encode = encode
         self._max_batch_texts = max_batch_texts
         self._max_waiting_texts = max_waiting_texts
-        self._reset()
+        self.after_fork()
+        renew_after_fork(self)
 
-    def _reset(self) -> None:
-        self._process = os.getpid()
+    def after_fork(self) -> None:
+        """Start anew: a forked process has neither the threads of its parent nor its requests."""
         self._lock = threading.Lock()
         self._waiting: deque[_Request] = deque()
         self._waiting_texts = 0
         self._running = False
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="embed")
+        self._executor = _executor()
 
     async def embed(self, texts: list[str]) -> NDArray[np.float32]:
         """Embed texts together with those of other requests.
@@ -62,11 +64,10 @@ class Coalescer:
 
         Raises:
             Exception: what `encode` raises for these texts alone.
+            RuntimeError: if no thread can be started to embed them; later requests try again.
         """
         import asyncio  # not above: it takes a tenth of an exported folder's cold start
 
-        if self._process != os.getpid():
-            self._reset()  # threads do not survive a fork
         while self._waiting_texts >= self._max_waiting_texts:
             await asyncio.sleep(_FULL_WAIT_SECONDS)
         request = _Request(texts, Future())
@@ -76,8 +77,23 @@ class Coalescer:
             start = not self._running
             self._running = True
         if start:
-            self._executor.submit(self._work)
+            self._start()
         return await asyncio.wrap_future(request.future)
+
+    def _start(self) -> None:
+        try:
+            self._executor.submit(self._work)
+        except BaseException as error:  # for instance, the system gives no more threads
+            with self._lock:
+                failed = [*self._waiting]
+                self._waiting.clear()
+                self._waiting_texts = 0
+                self._running = False
+                # another one, because the work is in the queue of this one, without a thread
+                self._executor = _executor()
+            for request in failed:
+                if request.future.set_running_or_notify_cancel():
+                    request.future.set_exception(error)
 
     def _work(self) -> None:
         while batch := self._take():
@@ -115,3 +131,7 @@ class Coalescer:
             end = start + len(request.texts)
             request.future.set_result(vectors[start:end])
             start = end
+
+
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="embed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,11 @@ from semantic_router_lora.adapters.read import read_adapter
 from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.adapting import (
     adapted_engine,
-    embed_mixed,
+    embed_each,
     packed_engine,
-    tokens_of_each,
     updates_for,
 )
-from semantic_router_lora.batching import MOST_TOKENS, WINDOW, embed_texts
+from semantic_router_lora.batching import MOST_TOKENS, embed_texts
 from semantic_router_lora.building import EngineName, tokenizer_for
 from semantic_router_lora.coalescing import Coalescer
 from semantic_router_lora.devices import HostCpu
@@ -24,6 +24,7 @@ from semantic_router_lora.errors import AdapterMismatchError, InputError
 from semantic_router_lora.loading import fingerprint, load
 from semantic_router_lora.options import DType, check_options
 from semantic_router_lora.reference import ModelReference
+from semantic_router_lora.shared_base import BaseTokenizer, adapter_state, check_adapters
 from semantic_router_lora.tokenization import check_texts
 from semantic_router_lora.vector_cache import VectorCache
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from semantic_router_lora.engines.protocol import Engine
+
+# Adapters that `encode(adapters=...)` keeps: each takes a few megabytes with its tokenizer.
+_MOST_SHARED = 64
 
 
 class Embedder:
@@ -114,7 +118,9 @@ class Embedder:
             "cache_size": cache_size,
         }
         self._merged = self._adapter  # what is in the weights, also for those that share them
-        self._shared: dict[str | None, Embedder] = {}
+        own_tokenizer = self._adapter is not None and self._adapter.tokenizer is not None
+        self._base_tokenizer = BaseTokenizer(self._base, None if own_tokenizer else self._tokenizer)
+        self._shared = functools.lru_cache(_MOST_SHARED)(self._with_state)
         self._cache = VectorCache(cache_size) if cache_size else None
         self._coalescer = Coalescer(self.encode)
 
@@ -159,6 +165,8 @@ class Embedder:
             ModelReferenceError: if the reference names nothing.
             AdapterError: if the adapter is corrupt, unsafe, of a kind that can only be merged, or
                 does not belong to the base.
+            BaseModelError: if the base's own tokenizer is needed for the first time, and the
+                base's files are others by now.
         """
         if self.engine != "packed" or self.dtype != "float32":
             raise InputError(
@@ -169,13 +177,17 @@ class Embedder:
         location = resolve_adapter(adapter) if adapter is not None else None
         found = read_adapter(location.name, location.folder) if location else None
         config = packed.config
-        tokenizer = tokenizer_for(
-            self._base, found, config.max_position_embeddings, config.vocab_size
-        )
+        if found is None or found.tokenizer is None:
+            tokenizer = self._base_tokenizer.get(config)
+        else:
+            tokenizer = tokenizer_for(
+                self._base, found, config.max_position_embeddings, config.vocab_size
+            )
         updates = updates_for(packed, self._base, self._merged, found, tokenizer)
         other = object.__new__(Embedder)
         other.__dict__.update(self.__dict__)
-        other._adapter, other._tokenizer, other._shared = found, tokenizer, {}
+        other._adapter, other._tokenizer = found, tokenizer
+        other._shared = functools.lru_cache(_MOST_SHARED)(other._with_state)
         other._engine = adapted_engine(packed, updates)
         other._coalescer = Coalescer(other.encode)
         other.fingerprint = fingerprint(self._base, found, tokenizer, self.dtype)
@@ -202,41 +214,46 @@ class Embedder:
             texts: any number of strings, the empty one included.
             adapters: an adapter for each text, as for `with_adapter`, in place of this
                 embedder's own; None stands for the base alone. Only vectors of one adapter can be
-                compared.
-            show_progress: draw a progress bar on standard error.
+                compared. The 64 used last are kept; a folder whose files changed is read again.
+            show_progress: draw a progress bar on standard error, over the texts that are not
+                taken from the cache.
 
         Returns:
             float32 (len(texts), dim), rows of unit length, in the order of the texts.
 
         Raises:
-            InputError: if anything but a list or tuple of valid strings is passed, or not as many
-                adapters as texts.
+            InputError: if anything but a list or tuple of valid strings is passed, or anything but
+                as many adapters as texts.
             Exception: of `with_adapter`, for its adapters.
         """
         checked = check_texts(texts)
         if adapters is not None:
-            return self._encode_mixed(checked, list(adapters))
+            names = check_adapters(adapters, len(checked))
+            return self._encode_mixed(checked, names, show_progress)
         if self._cache is not None and checked:
-            return self._cache.encode(self.fingerprint, checked, self._encode)
+            encode = functools.partial(self._encode, show_progress=show_progress)
+            return self._cache.encode(self.fingerprint, checked, encode)
         return self._encode(checked, show_progress)
 
     def _encode_mixed(
-        self, texts: list[str], adapters: Sequence[str | None]
+        self, texts: list[str], adapters: Sequence[str | None], show_progress: bool
     ) -> NDArray[np.float32]:
-        if len(adapters) != len(texts):
-            raise InputError(f"got {len(texts)} texts and {len(adapters)} adapters")
-        for name in adapters:
-            if name not in self._shared:
-                self._shared[name] = self.with_adapter(name)
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        found = {name: self._shared(name, adapter_state(name)) for name in dict.fromkeys(adapters)}
         assert self._workers is not None  # the packed engine runs on the CPU
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        for start in range(0, len(texts), WINDOW):
-            window = slice(start, start + WINDOW)
-            names = list(adapters[window])
-            tokens = tokens_of_each(texts[window], [self._shared[n]._tokenizer for n in names])
-            engines = [self._shared[name]._engine for name in names]
-            vectors[window] = embed_mixed(tokens, engines, self._workers, self._max_batch_tokens)
-        return vectors
+        return embed_each(
+            texts,
+            [found[name]._tokenizer for name in adapters],
+            [found[name]._engine for name in adapters],
+            self._workers,
+            self._max_batch_tokens,
+            show_progress=show_progress,
+        )
+
+    def _with_state(self, adapter: str | None, _: tuple[object, ...]) -> Embedder:
+        """As `with_adapter`; the adapter's state only tells apart what is remembered."""
+        return self.with_adapter(adapter)
 
     def _encode(self, checked: Sequence[str], show_progress: bool = False) -> NDArray[np.float32]:
         return embed_texts(

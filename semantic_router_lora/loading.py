@@ -83,6 +83,7 @@ def load(
     workers = Workers(threads) if chosen.type == "cpu" else None
     prepare = functools.partial(build, found, read, device=chosen, dtype=dtype, engine=engine)
     built = workers.run(prepare) if workers else prepare()
+    found = found.as_loaded()
     return Loaded(
         base=found,
         adapter=read,

@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from semantic_router_lora.after_fork import renew_after_fork
+
 
 class VectorCache:
     """The vectors of the texts used last, by exact text.
 
     Several embedders can share one: entries are kept by fingerprint, so that no embedder is given
-    a vector of another. A vector takes 4 bytes a dimension, plus the text. Thread-safe.
+    a vector of another. A vector takes 4 bytes a dimension, plus the text. Thread-safe, and safe to
+    use on both sides of a fork.
 
     Args:
         size: most texts that are kept; the one not used for longest makes room.
@@ -23,6 +26,11 @@ class VectorCache:
     def __init__(self, size: int) -> None:
         self._size = size
         self._vectors: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Give a forked process a lock of its own; what is kept stays valid."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:

@@ -42,6 +42,17 @@ def as_pickle(folder: Path) -> None:
     (folder / layout.WEIGHTS).unlink()
 
 
+def of_type(kind: str, size: int) -> Callable[[Path], None]:
+    """One tensor of a type that the format has, and PyTorch may lack."""
+
+    def write(folder: Path) -> None:
+        header = json.dumps({"a": {"dtype": kind, "shape": [2], "data_offsets": [0, size]}})
+        start = len(header).to_bytes(8, "little") + header.encode()
+        (folder / layout.WEIGHTS).write_bytes(start + bytes(size))
+
+    return write
+
+
 def nan_in_one_place(folder: Path) -> None:
     def spoil(key: str, tensor: torch.Tensor) -> torch.Tensor:
         if key.endswith("layer.3.attention.self.value.lora_B.weight"):
@@ -63,6 +74,8 @@ BROKEN: dict[str, tuple[Callable[[Path], None], type[AdapterError], str]] = {
         AdapterFormatError,
         "floating point",
     ),
+    "4 bits": (of_type("F4", 1), AdapterFormatError, "F4.*floating point"),
+    "8 bits": (of_type("F8_E8M0", 2), AdapterFormatError, "(?i)F8_E8M0.*floating point"),
     "config is a list": (
         lambda f: (f / layout.CONFIG).write_text("[]"),
         AdapterFormatError,

@@ -74,3 +74,18 @@ def test_the_bases_own_pooling(base_folder, tmp_path, pooling):
     model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
     expected = model.encode(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(Embedder(str(folder)).encode(TEXTS), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"prompts": {"q": "query: "}, "default_prompt_name": "q"}, "prepends the prompt"),
+        ({"prompts": ["a"], "default_prompt_name": "q"}, r"has prompts \['a'\]"),
+        ({"prompts": {"q": "query: "}, "default_prompt_name": ["q"]}, r"prompt_name \['q'\]"),
+    ],
+)
+def test_prompts_are_refused(base_folder, tmp_path, settings, message):
+    folder = Path(shutil.copytree(base_folder, tmp_path / "base"))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    with pytest.raises(BaseModelError, match=message):
+        Embedder(str(folder))

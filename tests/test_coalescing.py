@@ -138,3 +138,36 @@ def test_a_forked_process_has_a_thread_of_its_own():
         return result.tolist() == expected(["after"])
 
     assert holds_in_a_fork(embedded)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_starts_anew_before_any_of_its_threads():
+    coalescer = Coalescer(Slow(0.001))
+    coalescer._running = True  # as while a batch of the parent runs
+
+    def renewed() -> bool:
+        return not coalescer._running and coalescer._lock.acquire(timeout=5)
+
+    with coalescer._lock:
+        assert holds_in_a_fork(renewed, 10)
+
+
+def test_a_thread_that_cannot_start_fails_its_requests_and_no_later_one(monkeypatch):
+    coalescer = Coalescer(Slow(0.001))
+    start = threading.Thread.start
+
+    def fail(thread):
+        if thread.name.startswith("embed"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async def run(*texts):
+        requests = [asyncio.wait_for(coalescer.embed([text]), 5) for text in texts]
+        return await asyncio.gather(*requests, return_exceptions=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        assert list(map(str, asyncio.run(run("a", "b")))) == ["can't start new thread"] * 2
+    assert [result.tolist() for result in asyncio.run(run("c"))] == [expected(["c"])]
+    assert coalescer._waiting_texts == 0

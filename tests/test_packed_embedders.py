@@ -100,3 +100,12 @@ def test_a_fork_embeds_what_its_parent_embeds(pair, monkeypatch):
         )
 
     assert holds_in_a_fork(same)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process.*fork:DeprecationWarning")
+def test_a_fork_does_not_wait_for_a_model_that_its_parent_loads():
+    from semantic_router_lora.engines import transformers
+
+    with transformers.LOADING:
+        assert holds_in_a_fork(lambda: transformers.LOADING.acquire(timeout=5), 10)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
+import pytest
+from forking import holds_in_a_fork
 
 from semantic_router_lora.vector_cache import VectorCache
 
@@ -67,3 +70,11 @@ def test_many_threads():
         thread.join()
     assert wrong == []
     assert len(cache) <= 50
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent():
+    cache = VectorCache(2)
+    with cache._lock:  # as another thread may at the moment of the fork
+        assert holds_in_a_fork(lambda: cache.encode("f", ["a"], Counting())[0, 0] == 1, 10)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_CONFIG_BYTES = 1_000_000
+_EXPECTED = "expected floating point of 16, 32 or 64 bits"
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,16 @@ def _read_weights(name: str, path: Path) -> tuple[bytes, dict[str, Tensor]]:
             f"adapter {name}: {path.name} ({path.stat().st_size} bytes) is corrupt or cut short "
             f"({error}); fetch it again, as a binary file"
         ) from error
+    except KeyError as error:  # a type that the format has and PyTorch lacks
+        raise AdapterFormatError(
+            f"adapter {name}: {path.name} holds tensors of type {error.args[0]}, {_EXPECTED}"
+        ) from error
     if not tensors:
         raise AdapterFormatError(f"adapter {name}: {path.name} holds no tensors")
     for key, tensor in tensors.items():
         if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
             raise AdapterFormatError(
-                f"adapter {name}: {key} is of type {tensor.dtype}, expected floating point of 16, "
-                f"32 or 64 bits"
+                f"adapter {name}: {key} is of type {tensor.dtype}, {_EXPECTED}"
             )
         if not bool(torch.isfinite(tensor).all()):
             raise AdapterFormatError(f"adapter {name}: {key} holds NaN or infinite values")
