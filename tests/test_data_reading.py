@@ -42,17 +42,46 @@ def test_a_null_alias_does_not_hide_the_field(tmp_path):
     assert read_triplets(write(tmp_path / "a.jsonl", row))[0].negative == "c"
 
 
+def test_an_empty_field_does_not_hide_the_alias(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("anchor,positive,negative,hard_negative\na,b,,c\nd,e,f,\n")
+    assert [triplet.negative for triplet in read_triplets(path)] == ["c", "f"]
+
+
 def test_spreadsheets_and_broken_tables(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbfanchor,positive,negative\na,b,c\n")  # as spreadsheets save it
     assert read_triplets(path)[0].anchor == "a"
     path.write_text("anchor,positive,negative\na,b," + "c" * 200_000 + "\n")
-    with pytest.raises(DataError, match="not valid CSV after line 1"):
-        read_triplets(path)
+    assert len(read_triplets(path)[0].negative) == 200_000
     pytest.importorskip("pyarrow")
     (tmp_path / "a.parquet").write_bytes(b"PAR1 nonsense PAR1")
     with pytest.raises(DataError, match="not valid Parquet"):
         read_triplets(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('1,"the 5" pipe\n2,second\n3,"third"\n', ":3: the row that begins here is not valid CSV"),
+        ('1,first\n2,"a text that was cut', ":4: the row that begins here is not valid CSV"),
+        ("1,first\n2,second,third\n", ":4: has more fields than the first line"),
+    ],
+)
+def test_a_stray_quote_swallows_no_row(tmp_path, content, message):
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n0,"quoted"\n' + content)
+    with pytest.raises(DataError, match=message):
+        read(path)
+
+
+def test_a_header_names_each_column_once(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,id,text\na,1,b\n")
+    with pytest.raises(DataError, match=r"a.csv:1: two columns are called 'text'"):
+        read(path)
+    path.write_text("text,id,,\na,1,,\n")  # as spreadsheets save empty columns
+    assert read(path) == [{"text": "a", "id": "1", "": ""}]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from semantic_router_lora.errors import DataError, require
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 _BATCH = 1000
+# Characters of a field of CSV: no text is as long, and a quote that never ends fits into memory.
+_LONGEST_FIELD = 1 << 27
 
 
 def file_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -56,19 +59,33 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    number = 1
+    number = 0
+    # of the whole process, and csv's own limit refuses texts that JSON lines may hold
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            # strict, since a stray quote swallows the rows up to the next one
+            reader = csv.DictReader(file, strict=True)
+            _check_header(path, reader.fieldnames or ())
+            number = reader.line_num
             for row in reader:
                 number = reader.line_num
                 if None in row:
                     raise DataError(f"{path}:{number}: has more fields than the first line")
                 yield number, row
     except csv.Error as error:
-        raise DataError(f"{path}: not valid CSV after line {number}: {error}") from error
+        raise DataError(
+            f"{path}:{number + 1}: the row that begins here is not valid CSV: {error}"
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 after line {number}: {error}") from error
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    # spreadsheets write columns without a name, which nothing can ask for
+    repeated = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    if repeated is not None:
+        raise DataError(f"{path}:1: two columns are called {repeated!r}")
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:

@@ -106,7 +106,7 @@ def named_fields(row: dict[str, Any]) -> dict[str, Any]:
     for alias, name in _ALIASES.items():
         if alias in named:
             value = named.pop(alias)
-            if named.get(name) is None:
+            if named.get(name) in (None, ""):  # CSV has no other way to say that there is none
                 named[name] = value
     return named
 
