@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from triplet_rows import GOOD, LONG, write
 
 from semantic_router_lora.benchmark.suite import DOMAINS, GENERAL, bundled_file
 from semantic_router_lora.data.check import check_files, file_statistics
-from semantic_router_lora.data.triplets import TRAPS, Triplet, read_triplets
-from semantic_router_lora.data.words import content_words, jaccard, near_pairs, words
+from semantic_router_lora.data.split import split_file
+from semantic_router_lora.data.triplets import LABELS, TRAPS, Triplet, read_triplets
+from semantic_router_lora.data.words import content_words, jaccard, near_pairs, plain, words
 from semantic_router_lora.errors import DataError
 
 
@@ -57,6 +60,56 @@ def test_check_finds_duplicates_leaks_and_near_identical_pairs(tmp_path):
     assert len(report.near_identical) == 1  # and not the anchor with its own negative
     assert "second.jsonl:2 anchor" in report.near_identical[0]
     assert report.near_leaks == report.near_identical
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        unicodedata.normalize("NFD", "where is the café"),
+        "where is the ca\u200bfé",
+        "\ufeffWHERE is the CAFÉ?",
+        "where is the \uff43afé",
+    ],
+)
+def test_what_looks_the_same_is_the_same(tmp_path, other):
+    assert plain(other) == plain("where is the café")
+    first = {"anchor": "where is the café", "positive": "café location", "negative": "who owns it"}
+    second = {"anchor": other, "positive": "find that café now", "negative": "when does it close"}
+    path = write(tmp_path / "a.jsonl", first, second)
+    assert len(check_files([path]).duplicates) == 1
+    shares = {"train": 0.5, "test": 0.5}
+    with pytest.raises(DataError, match="in 1 sets, the largest of 2 rows"):
+        split_file(path, tmp_path, shares, 0)
+
+
+def test_near_identical_texts_are_found_however_accents_are_written(tmp_path):
+    accented = LONG.replace("landlord", "propriétaire")
+    rows = [
+        {"anchor": text, "positive": f"p{number}", "negative": f"n{number}"}
+        for number, text in enumerate((accented, unicodedata.normalize("NFD", accented) + " today"))
+    ]
+    assert len(check_files([write(tmp_path / "a.jsonl", *rows)]).near_identical) == 1
+
+
+def test_a_text_of_many_rows_takes_no_longer(tmp_path):
+    rows = [
+        {"anchor": LONG, "positive": f"p{n}", "negative": f"n{n}", "group": "one"}
+        for n in range(3000)
+    ]
+    near = [
+        {"anchor": LONG + " today", "positive": f"q{n}", "negative": f"m{n}", "group": "two"}
+        for n in range(3000)
+    ]
+    paths = [write(tmp_path / "a.jsonl", *rows), write(tmp_path / "b.jsonl", *near)]
+    tracemalloc.start()
+    report = check_files(paths)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not report.duplicates and not report.leaks
+    assert len(report.near_leaks) == len(report.near_identical) == 1
+    assert peak < 60_000_000  # of the pairs of equal texts there are nine million
+    alone = [{key: row[key] for key in LABELS} for row in rows]
+    assert len(check_files([write(tmp_path / "c.jsonl", *alone)]).duplicates) == 2999
 
 
 def test_a_family_may_repeat_its_paraphrases_but_not_its_pairs(tmp_path):

@@ -73,6 +73,16 @@ def test_commands(many, tmp_path):
     ]
 
 
+def test_a_split_says_what_was_compared(many, tmp_path):
+    folder = str(tmp_path)
+    arguments = ["data", "split", str(many), "--output-folder", folder]
+    whole = CliRunner().invoke(app, arguments).output
+    assert "no leak and no near-identical pair" in whole
+    stream = CliRunner().invoke(app, [*arguments, "--stream"]).output
+    assert "no leak" not in stream
+    assert "those that differ by more were not looked for" in stream
+
+
 def test_the_commands_import_no_heavy_package_and_report_errors_on_one_line(tmp_path):
     code = (
         "import sys; from semantic_router_lora.data import merge, sample, writing; "

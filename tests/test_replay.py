@@ -112,8 +112,8 @@ def test_streams_and_replays_in_files(tmp_path):
     path = tmp_path / "stream.jsonl"
     path.write_text('{"text": "x", "intent": "i"}\n\n{"text": "y", "answer": 7}\n')
     assert list(read_stream(path)) == [
-        Query("x", "stream.jsonl/i"),
-        Query("y", "stream.jsonl/7"),
+        Query("x", f"{path}/i"),
+        Query("y", f"{path}/7"),
     ]
     for line, message in (
         ('{"text": " "}', "field 'text'"),
@@ -188,7 +188,7 @@ def test_calibration_refuses_what_the_data_cannot_show():
     assert calibrate(np.ones(100), np.zeros(299), max_false_hits=0.01).false_hits == 0
     with pytest.raises(DataError, match="too few"):
         calibrate(np.ones(5), np.zeros(299), max_false_hits=0.01)
-    with pytest.raises(DataError, match="pairs with different answers cannot"):
+    with pytest.raises(DataError, match="distinct pairs with different answers cannot"):
         calibrate(np.ones(100), np.zeros(299), max_false_hits=1e-17)
     with pytest.raises(InputError, match="between 0 and 1"):
         calibrate(np.ones(100), np.zeros(299), max_false_hits=1)

@@ -69,7 +69,9 @@ def _queries(streams: Sequence[Path], seed: int) -> Iterable[Query]:
 
 
 def _stream(path: Path, seed: int) -> Iterable[Query]:
-    return triplet_stream(read_triplets(path), seed) if holds_triplets(path) else read_stream(path)
+    if holds_triplets(path):
+        return triplet_stream(read_triplets(path), seed, str(path))
+    return read_stream(path)
 
 
 def replays_to_json(

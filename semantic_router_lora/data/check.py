@@ -11,7 +11,7 @@ from pathlib import Path
 from semantic_router_lora.data.statistics import FileStatistics as FileStatistics
 from semantic_router_lora.data.statistics import file_statistics as file_statistics
 from semantic_router_lora.data.triplets import LABELS, Triplet, read_triplets
-from semantic_router_lora.data.words import near_pairs, plain
+from semantic_router_lora.data.words import composed, near_pairs, plain
 
 NEAR_IDENTICAL = 0.9
 
@@ -62,9 +62,9 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
     """Check files of triplets, each for itself and against the others.
 
     A problem is a text that stands twice in a file (duplicate) or in two files (leak), but for
-    case, spaces and final punctuation; or two texts of different rows that share nine tenths of
-    their words (near-identical). An anchor and its own negative may be that close: a trap can
-    hang on one word.
+    what `plain` leaves out; or two texts of different rows that share nine tenths of their words
+    (near-identical; of texts that stand in several rows each, one pair of places is named). An
+    anchor and its own negative may be that close: a trap can hang on one word.
 
     Rows of one ``group`` that share an anchor or a positive are a family: several paraphrases of
     one question with several near misses. In it a paraphrase may stand in several rows, and texts
@@ -84,8 +84,7 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
             family = (str(path), triplet.group or "", families[row - 1])
             for label, text in zip(LABELS, triplet.texts, strict=True):
                 texts.append(_Text(str(path), row, label, text, family))
-    same = _equal_texts(report, texts)
-    _near_texts(report, texts, same)
+    _near_texts(report, _equal_texts(report, texts))
     return report
 
 
@@ -107,31 +106,37 @@ def _families(triplets: Sequence[Triplet]) -> list[int]:
     return [root(row) for row in range(len(triplets))]
 
 
-def _equal_texts(report: CheckReport, texts: list[_Text]) -> set[tuple[int, int]]:
-    places: dict[str, list[int]] = defaultdict(list)
-    for position, text in enumerate(texts):
-        places[plain(text.text)].append(position)
-    found: set[tuple[int, int]] = set()
-    for positions in places.values():
-        found.update(itertools.combinations(positions, 2))
-        for count, position in enumerate(positions):
-            other = texts[position]
-            first = next(
-                (texts[p] for p in positions[:count] if not _one_question(texts[p], other)), None
-            )
+def _equal_texts(report: CheckReport, texts: list[_Text]) -> list[list[_Text]]:
+    """For each distinct text its first place in every family, as a paraphrase and as a negative."""
+    places: dict[str, list[_Text]] = defaultdict(list)
+    for text in texts:
+        places[plain(text.text)].append(text)
+    found = []
+    for equal in places.values():
+        first_of: dict[tuple[tuple[str, str, int], bool], _Text] = {}
+        previous: list[_Text] = []
+        for other in equal:
+            # The previous one may be of the same row. Any other before that may not stand beside
+            # this one is of a kind that has a first: one text of a thousand rows takes no long.
+            earlier = itertools.chain(first_of.values(), previous)
+            first = next((one for one in earlier if not _one_question(one, other)), None)
             if first is not None:
                 line = f"{first.place} = {other.place}: {other.text!r}"
                 (report.duplicates if first.file == other.file else report.leaks).append(line)
+            first_of.setdefault((other.family, other.asks_the_same), other)
+            previous = [other]
+        found.append(list(first_of.values()))
     return found
 
 
 def _one_question(first: _Text, other: _Text) -> bool:
     """Whether a text may stand in both places: as a paraphrase in two rows of a family."""
-    return _one_family(first, other) and first.asks_the_same and other.asks_the_same
-
-
-def _one_family(first: _Text, other: _Text) -> bool:
-    return first.family == other.family and first.row != other.row
+    return (
+        first.family == other.family
+        and first.row != other.row
+        and first.asks_the_same
+        and other.asks_the_same
+    )
 
 
 def _equal_pairs(report: CheckReport, path: Path, triplets: Sequence[Triplet]) -> None:
@@ -143,13 +148,33 @@ def _equal_pairs(report: CheckReport, path: Path, triplets: Sequence[Triplet]) -
             report.duplicates.append(f"{path}:{first} = {path}:{row}: {triplet.anchor!r}")
 
 
-def _near_texts(report: CheckReport, texts: list[_Text], same: set[tuple[int, int]]) -> None:
-    for earlier, later, similarity in near_pairs([t.text for t in texts], NEAR_IDENTICAL):
-        first, other = texts[earlier], texts[later]
-        own_row = (first.file, first.row) == (other.file, other.row)
-        if not own_row and not _one_family(first, other) and (earlier, later) not in same:
+def _near_texts(report: CheckReport, distinct: list[list[_Text]]) -> None:
+    """Near-identical texts outside of a family, each pair of texts once; a leak if it is one."""
+    texts = [composed(places[0].text) for places in distinct]
+    for earlier, later, similarity in near_pairs(texts, NEAR_IDENTICAL):
+        apart = [
+            (first, other)
+            for first in _apart(distinct[earlier])
+            for other in _apart(distinct[later])
+            if first.family != other.family
+        ]
+        if apart:
+            first, other = next((two for two in apart if two[0].file != two[1].file), apart[0])
             places = f"{first.place} ≈ {other.place} ({similarity:.2f})"
             line = f"{places}: {first.text!r} / {other.text!r}"
             report.near_identical.append(line)
             if first.file != other.file:
                 report.near_leaks.append(line)
+
+
+def _apart(places: list[_Text]) -> list[_Text]:
+    """The first place of a text, its first in another family, and its first in another file.
+
+    If any places of two texts are in two families, or in two files, then some of these are.
+    """
+    first = places[0]
+    elsewhere = (
+        next((place for place in places if place.family != first.family), None),
+        next((place for place in places if place.file != first.file), None),
+    )
+    return [first, *(place for place in elsewhere if place is not None)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from semantic_router_lora.data.triplets import json_lines, read_triplets, text_field
+from semantic_router_lora.data.words import plain
 from semantic_router_lora.errors import DataError
 
 _NAMES = (("a", "b"), ("text1", "text2"), ("sentence1", "sentence2"), ("question1", "question2"))
@@ -86,3 +88,15 @@ def labelled_pair(row: Any, where: str) -> Pair:
     if label not in _TRUE + _FALSE:
         raise DataError(f"{where}: label is {label!r}, expected 1 or 0")
     return Pair(first, second, label in _TRUE)
+
+
+def distinct_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+    """The pairs without those that repeat an earlier one: they are no evidence of their own.
+
+    Order does not make two pairs, nor does what `plain` leaves out of a text.
+    """
+    distinct: dict[tuple[frozenset[str], bool], Pair] = {}
+    for pair in pairs:
+        texts = frozenset((plain(pair.first), plain(pair.second)))
+        distinct.setdefault((texts, pair.same), pair)
+    return list(distinct.values())

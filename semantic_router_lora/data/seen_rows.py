@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from semantic_router_lora.data.seen import DiskTables, digest
-from semantic_router_lora.data.words import words
+from semantic_router_lora.data.words import composed, words
 
 PARAPHRASE, NEGATIVE = 0, 1
 NO_GROUP = 0
@@ -79,7 +79,7 @@ class WordSet:
     """
 
     def __init__(self, text: str) -> None:
-        digests = [_word_digest(word) for word in set(words(text))]
+        digests = [_word_digest(word) for word in set(words(composed(text)))]
         self._size = len(digests)
         self._whole = sum(digests)
         self._less_one = [self._whole - each for each in digests]

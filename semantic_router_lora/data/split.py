@@ -14,7 +14,7 @@ from typing import Any
 from semantic_router_lora.data.check import NEAR_IDENTICAL, check_files
 from semantic_router_lora.data.files import file_rows
 from semantic_router_lora.data.triplets import Triplet, held_fields, parse_triplet
-from semantic_router_lora.data.words import near_pairs, plain
+from semantic_router_lora.data.words import composed, near_pairs, plain
 from semantic_router_lora.data.writing import check_output, write_rows
 from semantic_router_lora.errors import DataError, InputError
 
@@ -130,7 +130,7 @@ def _components(triplets: Sequence[Triplet]) -> list[list[int]]:
             key = plain(text)
             if key not in first_with:
                 first_with[key] = row
-                texts.append(text)
+                texts.append(composed(text))
             links.append((first_with[key], row))
     rows_of_texts = list(first_with.values())
     links += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -24,11 +25,24 @@ def words(text: str) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """A text without what makes no other question of it: case, spaces, the full stop at the end.
+    """A text without what makes no other question of it.
 
-    Other punctuation stays: in code ``$?`` and ``$!`` are two things.
+    That is: case, spaces, the full stop at the end, and what `composed` levels. Other punctuation
+    stays: in code ``$?`` and ``$!`` are two things.
     """
-    return " ".join(text.lower().split()).rstrip(" .?!")
+    return " ".join(composed(text).casefold().split()).rstrip(" .?!")
+
+
+def composed(text: str) -> str:
+    """A text with one way to write each character: NFKC, without format characters.
+
+    An accented letter and a letter with an accent look the same, as do a word and one with a
+    zero-width space in it; and to most encoders they are the same.
+    """
+    if text.isascii():
+        return text
+    visible = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", visible)
 
 
 def content_words(text: str) -> frozenset[str]:
