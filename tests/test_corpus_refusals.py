@@ -38,7 +38,31 @@ def test_columns_that_parquet_cannot_hold_are_refused(corpus_job):
     with pytest.raises(DataError, match="has a field 'vector' already"):
         run(corpus_job, [load])
     corpus_job.file.write_text('{"text": "a", "n": 1}\n{"text": "a", "n": "one"}\n')
-    with pytest.raises(DataError, match="field 'n' fits into no Parquet column"):
+    with pytest.raises(DataError, match=r"in.jsonl:2: field 'n' fits into no Parquet column"):
+        run(corpus_job, [load])
+
+
+@pytest.mark.parametrize(
+    ("first", "line"),
+    [
+        ('"n": 9007199254740993', '"n": 0.5'),
+        ('"n": 0.5', '"n": 9007199254740993'),
+        ('"n": [1]', '"n": ["one"]'),
+        ('"n": 1', '"n": 18446744073709551616'),
+        ('"n": "a"', '"n": "\\ud800"'),
+        ('"n": 1', '"n": 1, "\\ud800": 1'),
+    ],
+)
+@pytest.mark.parametrize("rows_between", [0, 30])
+def test_values_that_parquet_cannot_hold_are_named_at_the_scan(
+    corpus_job, first, line, rows_between
+):
+    corpus_job = changed(corpus_job, format="parquet")
+    rows = [first, *['"m": 1'] * rows_between, line]
+    corpus_job.file.write_text("".join(f'{{"text": "die", {row}}}\n' for row in rows))
+    big_first = "9007199254740993" in first
+    place = 1 if big_first else len(rows)
+    with pytest.raises(DataError, match=f"in.jsonl:{place}: field .* fits into no Parquet column"):
         run(corpus_job, [load])
 
 
@@ -65,6 +89,17 @@ def test_what_another_job_began_is_refused(corpus_job, tmp_path):
         run(changed(corpus_job, output=tmp_path / "foreign"), [load], resume=True)
 
 
+def test_a_folder_of_others_is_left_as_it_is(corpus_job):
+    corpus_job.output.mkdir()
+    for name in (".lock", "notes"):
+        (corpus_job.output / name).write_text("precious")
+    before = contents(corpus_job.output)
+    for resume in (False, True):
+        with pytest.raises(InputError, match=r"is not empty: it holds \.lock"):
+            run(corpus_job, [load], resume=resume)
+    assert contents(corpus_job.output) == before
+
+
 def test_an_input_that_changes_on_the_way_is_refused(corpus_job, monkeypatch):
     write = ShardWriter.write
 
@@ -85,7 +120,7 @@ def test_two_processes_cannot_write_to_one_folder(corpus_job):
 
     corpus_job.output.mkdir()
     with (
-        FileLock(corpus_job.output / ".lock"),
+        FileLock(corpus_job.output / ".semantic-router-lora.lock"),
         pytest.raises(InputError, match="in use by another process"),
     ):
         run(corpus_job, [load])
@@ -99,8 +134,15 @@ def test_two_processes_cannot_write_to_one_folder(corpus_job):
         {"devices": ()},
         {"devices": ("cuda:0", "cuda:1"), "processes": 1},
         {"format": "csv"},
+        {"file": "queries.txt"},
+        {"output": "vectors"},
+        {"shard_rows": "100"},
+        {"shard_rows": 10.5},
+        {"shard_rows": None},
+        {"processes": True},
+        {"devices": "cpu"},
     ],
 )
 def test_options_out_of_range(corpus_job, values):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=next(iter(values))[:6]):
         changed(corpus_job, **values).check()

@@ -71,7 +71,7 @@ def test_a_killed_run_resumes_to_the_same_bytes_and_leaves_no_process(corpus_job
         )
         process.kill()
     wait_for(lambda: not any(alive(int(path.stem)) for path in pids.glob("*.pid")))
-    assert (corpus_job.output / ".lock").exists()  # nobody holds it any more
+    assert (corpus_job.output / ".semantic-router-lora.lock").exists()  # nobody holds it any more
     assert not read_manifest(corpus_job.output).complete
     write_jsonl(corpus_job.file, texts)  # the same bytes at another time
     run(corpus_job, [load], resume=True)

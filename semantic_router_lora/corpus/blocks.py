@@ -127,9 +127,15 @@ class RowCorpus(Corpus):
         while batch := list(itertools.islice(rows, BLOCK_ROWS)):
             count += len(batch)
             if self.keep_columns:
-                types.add([row for _, _, row in batch])
+                types.add([row for _, _, row in batch], [place for place, _, _ in batch])
             progress(len(batch))
-        return Contents(count, types.schema() if self.keep_columns else None)
+        schema = types.schema() if self.keep_columns else None
+        if types.widened:
+            rows = self._rows()
+            while batch := list(itertools.islice(rows, BLOCK_ROWS)):
+                places = [place for place, _, _ in batch]
+                row_batch(self.path, [row for _, _, row in batch], places, schema)
+        return Contents(count, schema)
 
     def blocks(
         self, contents: Contents, shard_rows: int, skipped: Collection[int]
@@ -148,7 +154,9 @@ class RowCorpus(Corpus):
                     held.append(row)
             if len(texts) < size:
                 raise self._changed()
-            columns = row_batch(self.path, held, contents.schema) if contents.schema else None
+            columns = None
+            if contents.schema is not None:
+                columns = row_batch(self.path, held, places, contents.schema)
             yield Block(start, shard, texts, places, columns)
 
     def _rows(self) -> Iterator[tuple[int, str, dict[str, Any]]]:

@@ -20,29 +20,34 @@ class ColumnTypes:
 
     Args:
         path: the file that the rows come from, for messages.
+
+    Attributes:
+        widened: whether values of several types met in a field: then it takes `row_batch` to say
+            whether the one type holds each of them. A float holds no integer of 17 digits.
     """
 
     def __init__(self, path: Path) -> None:
+        self.widened = False
         self._path = path
         self._types: dict[str, Any] = {}
 
-    def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Take further rows into account.
+    def add(self, rows: Sequence[dict[str, Any]], places: Sequence[int]) -> None:
+        """Take further rows into account; places are the numbers of their lines.
 
         Raises:
-            DataError: if a field has no one type.
+            DataError: if a field has no one type, with the first line that does not fit.
         """
         import pyarrow
 
         for name in dict.fromkeys(name for row in rows for name in row):
+            known = self._types.get(name, pyarrow.null())
             try:
-                found = pyarrow.array([row.get(name) for row in rows]).type
-                known = self._types.get(name, pyarrow.null())
-                both = [pyarrow.schema([(name, kind)]) for kind in (known, found)]
-                unified = pyarrow.unify_schemas(both, promote_options="permissive")
-            except (pyarrow.ArrowException, OverflowError) as error:
-                raise _misfit(self._path, name, error) from error
-            self._types[name] = unified.field(name).type
+                kind = _common_type(name, known, [row.get(name) for row in rows])
+            except _refusals() as error:
+                place = _place_of_misfit(name, known, rows, places)
+                raise _misfit(f"{self._path}:{place}", name, error) from error
+            self.widened |= kind != known and not pyarrow.types.is_null(known)
+            self._types[name] = kind
 
     def schema(self) -> pyarrow.Schema:
         """All fields in the order in which they were met.
@@ -64,12 +69,12 @@ class ColumnTypes:
 
 
 def row_batch(
-    path: Path, rows: Sequence[dict[str, Any]], schema: pyarrow.Schema
+    path: Path, rows: Sequence[dict[str, Any]], places: Sequence[int], schema: pyarrow.Schema
 ) -> pyarrow.RecordBatch:
     """Rows as columns of given types; a field that a row lacks is null.
 
     Raises:
-        DataError: if a value does not fit, because the file changed.
+        DataError: if a value does not fit, with its line.
     """
     import pyarrow
 
@@ -77,8 +82,9 @@ def row_batch(
     for field in schema:
         try:
             arrays.append(pyarrow.array([row.get(field.name) for row in rows], field.type))
-        except (pyarrow.ArrowException, OverflowError) as error:
-            raise _misfit(path, field.name, error) from error
+        except _refusals() as error:
+            place = _place_of_misfit(field.name, field.type, rows, places)
+            raise _misfit(f"{path}:{place}", field.name, error) from error
     return pyarrow.record_batch(arrays, schema=schema)
 
 
@@ -97,7 +103,7 @@ def check_columns(path: Path, schema: pyarrow.Schema) -> None:
         try:
             pyarrow.parquet.write_table(one.empty_table(), pyarrow.BufferOutputStream())
         except pyarrow.ArrowException as error:
-            raise _misfit(path, field.name, error) from error
+            raise _misfit(f"{path}", field.name, error) from error
 
 
 def with_vectors(schema: pyarrow.Schema, dim: int) -> pyarrow.Schema:
@@ -116,5 +122,45 @@ def vector_column(vectors: NDArray[Any]) -> pyarrow.Array:
     )
 
 
-def _misfit(path: Path, name: str, error: Exception) -> DataError:
-    return DataError(f"{path}: field {name!r} fits into no Parquet column: {error}")
+def _common_type(name: str, known: pyarrow.DataType, values: list[Any]) -> pyarrow.DataType:
+    """The type that holds the values and those of a known type."""
+    import pyarrow
+
+    found = pyarrow.array(values).type
+    both = [pyarrow.schema([(name, kind)]) for kind in (known, found)]
+    common = pyarrow.unify_schemas(both, promote_options="permissive").field(name).type
+    if common != found:
+        pyarrow.array(values, common)
+    return common
+
+
+def _place_of_misfit(
+    name: str, kind: pyarrow.DataType, rows: Sequence[dict[str, Any]], places: Sequence[int]
+) -> int:
+    """The place of the first row that does not go with those before it, or with all of them."""
+    import pyarrow
+
+    held = [(place, [row[name]]) for place, row in zip(places, rows, strict=True) if name in row]
+    for place, value in held:
+        try:
+            kind = _common_type(name, kind, value)
+        except _refusals():
+            return place
+    for place, value in held:
+        try:
+            pyarrow.array(value, kind)
+        except _refusals():
+            return place
+    return places[0]
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What pyarrow raises for values that have no one type."""
+    import pyarrow
+
+    # a lone surrogate, in a text or in a name, is none of its own exceptions
+    return pyarrow.ArrowException, OverflowError, UnicodeEncodeError
+
+
+def _misfit(where: str, name: str, error: Exception) -> DataError:
+    return DataError(f"{where}: field {name!r} fits into no Parquet column: {error}")

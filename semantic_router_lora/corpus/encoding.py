@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from semantic_router_lora import __version__
 from semantic_router_lora.corpus import manifest as manifests
 from semantic_router_lora.corpus.blocks import Contents, Corpus, open_corpus
+from semantic_router_lora.corpus.folder import begun_manifest, check_folder, locked_folder
 from semantic_router_lora.corpus.manifest import FORMATS, Manifest, VectorFormat
 from semantic_router_lora.corpus.pool import WorkerPool
 from semantic_router_lora.corpus.shards import ShardWriter
@@ -20,8 +20,6 @@ from semantic_router_lora.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from semantic_router_lora.options import DType
-
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,23 @@ class CorpusJob:
     dtype: DType = "float32"
 
     def check(self) -> None:
-        """Refuse options out of range.
+        """Refuse options of another type or out of range.
 
         Raises:
             InputError: naming the option.
         """
+        for name, path in (("file", self.file), ("output", self.output)):
+            if not isinstance(path, Path):
+                raise InputError(f"{name} is {path!r}, expected a pathlib.Path")
         if self.format not in FORMATS:
             raise InputError(f"format is {self.format!r}, expected one of {', '.join(FORMATS)}")
         for name, count in (("shard_rows", self.shard_rows), ("processes", self.processes)):
-            if count is not None and count < 1:
-                raise InputError(f"{name} is {count}, expected at least 1")
+            if name == "processes" and count is None:
+                continue
+            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                raise InputError(f"{name} is {count!r}, expected a whole number of at least 1")
+        if not isinstance(self.devices, (tuple, list)):
+            raise InputError(f"devices is {self.devices!r}, expected a tuple of names")
         if not self.devices or not all(self.devices):
             raise InputError("name at least one device, or none to let it be chosen")
         if self.processes is not None and self.processes < len(self.devices):
@@ -113,8 +118,9 @@ def run(
     """`encode_corpus` with embedders of one's own; ``loads`` makes that of each process."""
     corpus = open_corpus(job.file, job.field, keep_columns=job.format == "parquet")
     try:
-        with _locked_folder(job.output):
-            begun = _begun(job.output, resume)
+        check_folder(job.output)  # before the lock: nothing is put into a folder of others
+        with locked_folder(job.output):
+            begun = begun_manifest(job.output, resume)
             version = _file_version(job.file)
             with WorkerPool(loads, job.file) as pool:
                 manifest, contents = _plan(job, corpus, pool, begun, show_progress)
@@ -122,43 +128,6 @@ def run(
     except OSError as error:
         raise InputError(f"{error.filename or job.output}: {error.strerror or error}") from error
     return manifests.read_manifest(job.output)
-
-
-@contextmanager
-def _locked_folder(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep other processes out of it."""
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _LOCK
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(f"output {folder} is in use by another process") from error
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
-
-
-def _begun(folder: Path, resume: bool) -> Manifest | None:
-    """The manifest of what was begun here, if it may be gone on with.
-
-    Raises:
-        InputError: if the folder holds anything else.
-    """
-    # what a kill leaves before there is a manifest
-    passed_over = (_LOCK, f"{manifests.FILE}.part")
-    names = sorted(path.name for path in folder.iterdir() if path.name not in passed_over)
-    if not names:
-        return None
-    if manifests.FILE in names:
-        if resume:
-            return manifests.read_manifest(folder)
-        raise InputError(f"output {folder} holds vectors: resume, or choose another folder")
-    raise InputError(f"output {folder} is not empty: it holds {names[0]}")
 
 
 def _plan(
