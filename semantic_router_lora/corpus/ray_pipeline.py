@@ -119,7 +119,9 @@ def encode_dataset(
         from semantic_router_lora.embedder import Embedder
 
         embedder = Embedder.from_reference(reference, **options)
-        fingerprint, options["dtype"] = embedder.fingerprint, embedder.dtype
+        fingerprint = embedder.fingerprint
+        if embedder.engine != "onnx":  # an exported folder has the one type that it was made with
+            options["dtype"] = embedder.dtype
     least, most = workers if isinstance(workers, tuple) else (workers, workers)
     return dataset.map_batches(
         EmbedBatches,
