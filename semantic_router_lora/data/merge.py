@@ -52,7 +52,7 @@ def merge_files(paths: Sequence[Path], output: Path, near: Near = "paraphrases")
     first reason that holds:
 
     - `COPY`: its texts are those of an earlier row of its group (anchor and positive may have
-      changed places). Case, spaces and final punctuation do not count, here and below.
+      changed places). What `plain` leaves out of a text does not count, here and below.
     - `SAME_PAIR`: so are its anchor and positive, with another negative.
     - `REPEATED`: two of its own three texts are the same.
     - `CONFLICT`: its anchor or positive is the negative of an earlier row, or the reverse.

@@ -63,7 +63,7 @@ class DiskTables:
 class SeenTexts(DiskTables):
     """A set of texts, of each of which only 8 bytes are kept.
 
-    Texts that differ by case, spaces and final punctuation alone are equal. The probability that
+    Texts are equal if they are to `plain`. The probability that
     any two others are taken for equal is three in a million for ten million texts.
     """
 
@@ -78,7 +78,7 @@ class SeenTexts(DiskTables):
 
 
 def text_digest(text: str) -> int:
-    """8 bytes of a text, equal for texts that differ by case, spaces and final punctuation."""
+    """8 bytes of a text, equal for texts that are equal to `plain`."""
     return digest(plain(text))
 
 
