@@ -10,7 +10,7 @@ import numpy as np
 
 from semantic_router_lora.benchmark.measure import wilson
 from semantic_router_lora.benchmark.similarities import Floats
-from semantic_router_lora.data.pairs import Pair
+from semantic_router_lora.data.pairs import Pair, distinct_pairs
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import DataError, InputError
 
@@ -47,7 +47,8 @@ class Calibration:
 def pair_cosines(
     embedder: Embedder, pairs: Sequence[Pair], *, show_progress: bool = False
 ) -> tuple[Floats, Floats]:
-    """Cosines of the pairs with the same answer and of those with different ones."""
+    """Cosines of the distinct pairs with the same answer and of those with different ones."""
+    pairs = distinct_pairs(pairs)
     texts = sorted({text for pair in pairs for text in (pair.first, pair.second)})
     row = {text: position for position, text in enumerate(texts)}
     vectors = embedder.encode(texts, show_progress=show_progress)
@@ -78,12 +79,13 @@ def check_counts(positives: int, negatives: int, max_false_hits: float) -> None:
     needed = negatives_needed(max_false_hits)
     if negatives < needed:
         raise DataError(
-            f"{negatives} pairs with different answers cannot show a false-hit rate below "
+            f"{negatives} distinct pairs with different answers cannot show a false-hit rate below "
             f"{max_false_hits:.2%} with {CONFIDENCE:.0%} confidence; at least {needed} can"
         )
     if positives < _FEWEST_POSITIVES:
         raise DataError(
-            f"{positives} pairs with the same answer are too few; {_FEWEST_POSITIVES} are needed"
+            f"{positives} distinct pairs with the same answer are too few; "
+            f"{_FEWEST_POSITIVES} are needed"
         )
 
 

@@ -28,14 +28,17 @@ def calibrate(
     from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
     from semantic_router_lora.benchmark.calibrate import advice, check_counts, pair_cosines
     from semantic_router_lora.benchmark.calibrate import calibrate as run
-    from semantic_router_lora.data.pairs import read_pairs
+    from semantic_router_lora.data.pairs import distinct_pairs, read_pairs
     from semantic_router_lora.embedder import Embedder
 
     read = read_pairs(pairs)
-    same = sum(pair.same for pair in read)
-    check_counts(same, len(read) - same, max_false_hits)
+    distinct = distinct_pairs(read)
+    if len(distinct) < len(read):
+        typer.echo(f"{len(read) - len(distinct)} of {len(read)} pairs are repeated and count once")
+    same = sum(pair.same for pair in distinct)
+    check_counts(same, len(distinct) - same, max_false_hits)
     embedder = Embedder(base, adapter or DEFAULT_ADAPTER, device=device)
-    positive, negative = pair_cosines(embedder, read, show_progress=sys.stderr.isatty())
+    positive, negative = pair_cosines(embedder, distinct, show_progress=sys.stderr.isatty())
     found = run(positive, negative, max_false_hits=max_false_hits, seed=seed)
     low, high = found.threshold_interval
     least, most = found.hit_rate_interval
