@@ -14,6 +14,7 @@ from semantic_router_lora.benchmark.calibrate import (
     advice,
     calibrate,
     negatives_needed,
+    quantile_interval,
 )
 from semantic_router_lora.benchmark.replay import budget_table, replay, replay_table
 from semantic_router_lora.benchmark.replay_run import read_replays, replays_to_json
@@ -147,14 +148,39 @@ def test_calibration_keeps_its_promise_on_other_data():
     rng = np.random.default_rng(0)
     budget, broken = 0.02, 0
     population = rng.normal(0.6, 0.1, 200_000)
-    for seed in range(60):
+    for _ in range(60):
         negative = rng.choice(population, 400)
-        found = calibrate(rng.normal(0.8, 0.1, 100), negative, max_false_hits=budget, seed=seed)
+        found = calibrate(rng.normal(0.8, 0.1, 100), negative, max_false_hits=budget)
         broken += (population >= found.threshold).mean() > budget
         assert found.false_hit_bound <= budget
+        # 3 of 400 are allowed
+        assert found.threshold_interval is not None
         assert found.threshold_interval[0] <= found.threshold <= found.threshold_interval[1]
         assert found.hit_rate_interval[0] <= found.hit_rate <= found.hit_rate_interval[1]
     assert broken <= 7  # 3 expected; more than 7 in one of 50 such tests
+
+
+@pytest.mark.parametrize(("count", "rank"), [(163, 4), (400, 8), (1000, 40)])
+def test_the_interval_of_the_threshold_covers_what_it_says(count, rank):
+    rng = np.random.default_rng(1)
+    quantile, missed = 1 - rank / (count + 1), np.zeros(2)
+    for _ in range(1000):
+        found = quantile_interval(rng.uniform(size=count), rank)
+        assert found is not None
+        missed += [quantile < found[0], quantile > found[1]]
+    assert (missed <= 40).all()  # 25 expected at most, of each side
+
+
+def test_a_threshold_by_one_to_three_pairs_has_no_interval():
+    negative = np.linspace(0, 1, 400)
+    assert [quantile_interval(negative, rank) is None for rank in (1, 2, 3, 4)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    found = calibrate(np.ones(100), np.linspace(0, 0.9, 60), max_false_hits=0.05)
+    assert (found.false_hits, found.threshold_interval) == (0, None)
 
 
 def test_calibration_is_as_low_as_it_may_be():

@@ -15,7 +15,6 @@ from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import DataError, InputError
 
 CONFIDENCE = 0.95
-_RESAMPLES = 1000
 _FEWEST_POSITIVES = 20
 
 
@@ -25,9 +24,11 @@ class Calibration:
 
     Attributes:
         threshold: serve from this cosine on.
-        threshold_interval: of the threshold, by bootstrap over pairs.
+        threshold_interval: of the cosine that as large a share of all such negatives lies above as
+            is served here, see `quantile_interval`; None where so few negatives are served that
+            they give no upper end.
         hit_rate: share of the pairs with the same answer that are served.
-        hit_rate_interval: of that share, threshold chosen anew in each bootstrap sample.
+        hit_rate_interval: of that share, at this threshold (Wilson 1927).
         false_hits: pairs with different answers that are served.
         negatives: pairs with different answers.
         positives: pairs with the same answer.
@@ -35,7 +36,7 @@ class Calibration:
     """
 
     threshold: float
-    threshold_interval: tuple[float, float]
+    threshold_interval: tuple[float, float] | None
     hit_rate: float
     hit_rate_interval: tuple[float, float]
     false_hits: int
@@ -89,9 +90,7 @@ def check_counts(positives: int, negatives: int, max_false_hits: float) -> None:
         )
 
 
-def calibrate(
-    positive: Floats, negative: Floats, *, max_false_hits: float, seed: int = 42
-) -> Calibration:
+def calibrate(positive: Floats, negative: Floats, *, max_false_hits: float) -> Calibration:
     """Choose the lowest threshold whose false-hit rate is shown to be below a budget.
 
     From the highest threshold down, the exact upper bound of the false-hit rate (Clopper and
@@ -103,7 +102,6 @@ def calibrate(
         positive: float64 (p,), cosines of pairs with the same answer.
         negative: float64 (n,), cosines of pairs with different answers.
         max_false_hits: budget, share of negatives that may be served, between 0 and 1.
-        seed: of the bootstrap.
 
     Raises:
         InputError: if the budget is not between 0 and 1.
@@ -112,17 +110,8 @@ def calibrate(
     check_counts(len(positive), len(negative), max_false_hits)
     allowed = _most_false_hits(len(negative), max_false_hits)
     threshold = _threshold(positive, negative, allowed)
-    rng = np.random.default_rng(seed)
-    sampled = []
-    for _ in range(_RESAMPLES):
-        some_positive = rng.choice(positive, len(positive))
-        chosen = _threshold(some_positive, rng.choice(negative, len(negative)), allowed)
-        sampled.append((chosen, np.mean(some_positive >= chosen)))
-    thresholds, rates = np.quantile(np.array(sampled), [0.025, 0.975], axis=0).T
     false_hits = int((negative >= threshold).sum())
     hit_rate = float((positive >= threshold).mean())
-    if rates[0] == rates[1]:  # all or none of them, in every sample
-        rates = np.array(wilson(hit_rate, len(positive)))
     if threshold > 1 or not (positive >= threshold).any():
         raise DataError(
             f"no threshold serves a pair with the same answer and keeps false hits below "
@@ -131,14 +120,41 @@ def calibrate(
         )
     return Calibration(
         threshold=threshold,
-        threshold_interval=(float(thresholds[0]), float(thresholds[1])),
+        threshold_interval=_around(threshold, quantile_interval(negative, allowed + 1)),
         hit_rate=hit_rate,
-        hit_rate_interval=(float(rates[0]), float(rates[1])),
+        hit_rate_interval=wilson(hit_rate, len(positive)),
         false_hits=false_hits,
         negatives=len(negative),
         positives=len(positive),
         false_hit_bound=_upper_bound(false_hits, len(negative)),
     )
+
+
+def quantile_interval(sample: Floats, rank: int) -> tuple[float, float] | None:
+    """A 95 % interval of the quantile that a value of a sample stands for, by its neighbours.
+
+    How many of the sample lie above a quantile is binomial, whatever the distribution, so that the
+    values of two ranks enclose it (David and Nagaraja 2003, Order Statistics, 7.1).
+
+    Args:
+        sample: float64 (n,).
+        rank: of the value, the largest has 1; it stands for the quantile with a share of
+            rank / (n + 1) above it.
+
+    Returns:
+        The values of the two ranks; None if no value is large or small enough, as for a rank below
+        4: a bootstrap would give an end there, and far too low a one.
+    """
+    from scipy.stats import binom
+
+    count, tail = len(sample), (1 - CONFIDENCE) / 2
+    above = binom(count, rank / (count + 1))
+    # most ranks that with at most 2.5 % are all above the quantile, and fewest that surely hold it
+    upper, lower = int(above.ppf(tail)), int(above.isf(tail)) + 1
+    if upper < 1 or lower > count:
+        return None
+    largest_first = np.sort(sample)[::-1]
+    return float(largest_first[lower - 1]), float(largest_first[upper - 1])
 
 
 def _upper_bound(false_hits: int, negatives: int) -> float:
@@ -167,6 +183,11 @@ def _threshold(positive: Floats, negative: Floats, allowed: int) -> float:
     middle = (refused + above.min()) / 2 if len(above) else refused
     threshold = math.ceil(float(middle) * 10_000) / 10_000
     return threshold if threshold > float(refused) else threshold + 0.0001
+
+
+def _around(threshold: float, interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """An interval that the rounding up has not left out the threshold of."""
+    return interval and (interval[0], max(interval[1], threshold))
 
 
 def advice(calibration: Calibration) -> list[str]:

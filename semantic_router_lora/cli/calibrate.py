@@ -22,7 +22,6 @@ def calibrate(
     ] = None,
     base: Annotated[str, typer.Option(help="The base model.")] = DEFAULT_BASE,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, ...")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 42,
 ) -> None:
     """Choose a threshold that keeps false hits below a budget, or say that the data cannot."""
     from semantic_router_lora.adapters.resolve import DEFAULT_ADAPTER
@@ -39,11 +38,13 @@ def calibrate(
     check_counts(same, len(distinct) - same, max_false_hits)
     embedder = Embedder(base, adapter or DEFAULT_ADAPTER, device=device)
     positive, negative = pair_cosines(embedder, distinct, show_progress=sys.stderr.isatty())
-    found = run(positive, negative, max_false_hits=max_false_hits, seed=seed)
-    low, high = found.threshold_interval
+    found = run(positive, negative, max_false_hits=max_false_hits)
+    between = "no interval: too few false hits are allowed"
+    if found.threshold_interval is not None:
+        between = "[{:.4f}, {:.4f}]".format(*found.threshold_interval)
     least, most = found.hit_rate_interval
     typer.echo(f"{embedder.reference} (fingerprint {embedder.fingerprint})")
-    typer.echo(f"threshold   {found.threshold:.4f}  [{low:.4f}, {high:.4f}]")
+    typer.echo(f"threshold   {found.threshold:.4f}  {between}")
     typer.echo(
         f"hit rate    {found.hit_rate:.1%}  [{least:.1%}, {most:.1%}]  "
         f"of {found.positives} pairs with the same answer"
