@@ -33,7 +33,6 @@ _INERT = frozenset(
         "special_tokens_map_file",
         "stride",
         "tokenizer_file",
-        "truncation_side",
         "truncation_strategy",
     }
 )
@@ -52,6 +51,7 @@ def plain_bert_file(folder: Path) -> Path | None:
         expected = _as_built(settings, vocabulary)
         # what is named in both places must have the same name
         agree = all(settings[role] == name for role, name in names.items())
+        agree &= (tokenizer.get("truncation") or {}).get("direction") in ("Right", None)
         plain = agree and all(tokenizer[key] == value for key, value in expected.items())
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -92,6 +92,8 @@ def _as_built(settings: dict[str, Any], vocabulary: dict[str, int]) -> dict[str,
     left = {key: value for key, value in settings.items() if key not in _INERT}
     if left.pop("tokenizer_class", None) not in ("BertTokenizer", "BertTokenizerFast", None):
         raise ValueError("another class")
+    if left.pop("truncation_side", None) not in ("right", None):
+        raise ValueError("cuts texts elsewhere")
     names = {role: left.pop(f"{role}_token", f"[{role.upper()}]") for role in _ROLES}
     flags = dict.fromkeys(_FLAGS, False)
     special = {

@@ -12,8 +12,10 @@ from semantic_router_lora.errors import BaseModelError, InputError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# Above this many characters a token, only the head of a text is tokenised (see `_head`).
+# Above this many characters a token, only the head of a text is tokenised (see `_head`), and
+# characters beyond the second number never count.
 _CHARACTERS_PER_TOKEN = 32
+_MOST_CHARACTERS_PER_TOKEN = 4096
 
 
 class TextTokenizer:
@@ -29,6 +31,9 @@ class TextTokenizer:
         self._tokenizer.enable_truncation(max_length=max_length)
         self.max_length = max_length
         self._lower_case = lower_case
+        # These split a text into words by nothing but the characters at their borders.
+        steps = (type(tokenizer.normalizer).__name__, type(tokenizer.pre_tokenizer).__name__)
+        self._splits_nearby = steps == ("BertNormalizer", "BertPreTokenizer")
 
     @property
     def highest_id(self) -> int:
@@ -48,19 +53,39 @@ class TextTokenizer:
         return [encoding.ids for encoding in encodings]
 
     def _head(self, text: str) -> str:
-        """Cut a huge text at a space well behind its last token that counts.
+        """Cut a huge text well behind its last token that counts.
 
         A text of 10 MB takes seconds to tokenise, for 256 tokens to be kept. Tokenizers split at
-        white space before anything else, so the tokens before the cut stay what they were.
+        white space before anything else, so the tokens before a cut there stay what they were;
+        elsewhere, see `_is_settled`. What gives too few tokens for either, such as a word without
+        an end, is cut at 4096 characters for each token kept: what is behind is as if not there.
         """
         size = self.max_length * _CHARACTERS_PER_TOKEN
+        text = text[: self.max_length * _MOST_CHARACTERS_PER_TOKEN]
         while len(text) > size:
             cut = next((i for i in range(size, 0, -1) if text[i] in " \n\t"), 0)
             head = text[:cut]
             if cut and len(self._tokenizer.encode(head).ids) == self.max_length:
                 return head
+            if self._splits_nearby and self._is_settled(text[:size]):
+                return text[:size]
             size *= 4
         return text
+
+    def _is_settled(self, head: str) -> bool:
+        """Whether no text that begins like this has other tokens among those that are kept.
+
+        So it is where another word follows the last kept one, which therefore is whole, and as
+        many characters as go before: no special token that begins among the kept ones is that
+        long, and is cut.
+        """
+        kept = self._tokenizer.encode(head)
+        if not kept.overflowing:
+            return False
+        words = [number for number in kept.word_ids if number is not None]
+        later = [number for number in kept.overflowing[-1].word_ids if number is not None]
+        end = max(end for _, end in kept.offsets)
+        return bool(words and later) and words[-1] != later[-1] and end <= len(head) // 2
 
 
 def load_tokenizer(
@@ -75,7 +100,8 @@ def load_tokenizer(
         positions: most tokens that the model has positions for.
 
     Raises:
-        BaseModelError: if there is none.
+        BaseModelError: if there is none, it keeps the ends of long texts instead of their
+            beginnings, or gives no token for an empty text.
     """
     from tokenizers import Tokenizer
 
@@ -83,6 +109,7 @@ def load_tokenizer(
         file = path if path.is_file() else plain_bert_file(path)
         if file is not None:
             own = Tokenizer.from_file(str(file))
+            side = (own.truncation or {}).get("direction", "right")
             if file != path:
                 max_length = max_length or model_max_length(path)
         else:
@@ -94,14 +121,25 @@ def load_tokenizer(
             # a copy: settings of ours stay ours
             own = Tokenizer.from_str(loaded.backend_tokenizer.to_str())
             max_length = max_length or loaded.model_max_length
+            side = loaded.truncation_side
         length = min(max_length or positions, positions)
         made = TextTokenizer(own, max_length=length, lower_case=lower_case)
         made(["a text"])
+        frame = made([""])[0]
     except (KeyboardInterrupt, SystemExit):
         raise
     # a foreign file may provoke anything here, and panics of the Rust library are no Exception
     except BaseException as error:
         raise BaseModelError(f"{path} holds no fast tokenizer: {error}") from error
+    if side != "right":
+        raise BaseModelError(
+            f"{path}: its tokenizer cuts long texts at the {side} (truncation_side): not supported"
+        )
+    if not frame:
+        raise BaseModelError(
+            f"{path}: its tokenizer gives no token for an empty text, which then has no vector; "
+            f"it needs special tokens around each text (post_processor)"
+        )
     return made
 
 
