@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,12 +129,20 @@ def test_thresholds_come_from_dev_and_hold_on_test(results):
 
 def test_dev_suites_are_paired_or_refused():
     medical, law = four_domains()[:2]
-    assert pair_with_dev([medical], [law]) == {"medical": law}  # one and one belong together
-    assert pair_with_dev([medical, law], [law]) == {"law": law}
+    other, law_dev = (replace(suite, sha256="0" * 64) for suite in (law, law))
+    assert pair_with_dev([medical], [other]) == {"medical": other}  # one and one belong together
+    assert pair_with_dev([medical, law], [law_dev]) == {"law": law_dev}
     with pytest.raises(InputError, match=r"\['general'\] belong to no suite"):
         pair_with_dev([medical, law], load_suites(["bundled:dev"])[-1:])
     with pytest.raises(InputError, match="more than one dev suite"):
         pair_with_dev([medical, law], [law, law])
+
+
+def test_a_suite_is_not_its_own_dev():
+    medical = four_domains()[0]
+    for dev in (medical, replace(medical, domain="x", source="copy.jsonl")):
+        with pytest.raises(InputError, match="is a suite and a dev suite"):
+            pair_with_dev([medical], [dev])
 
 
 def test_an_adapter_for_another_domain_is_called_by_its_name(make_adapter, tmp_path):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 
 import pytest
 from cards import NAME, edit, rewrite
 
 from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.card import card_problems, write_card
+from semantic_router_lora.card.markdown import sections
 from semantic_router_lora.errors import AdapterFormatError, DataError
 
+HUGE = 10**400  # JSON has no largest number
 TAMPERED = [
     ("| law | law-cache-lora-L6 | 0.072 ", "| law | law-cache-lora-L6 | 0.172 ", "'Measured'"),
     ("| law | 0.972 | 0.110 ", "| law | 0.972 | 0.010 ", "'Thresholds'"),
@@ -81,7 +84,15 @@ def test_files_that_changed_under_the_card_are_found(law_folder):
     assert "there is no README.md" in card_problems(law_folder)[0]
 
 
-@pytest.mark.parametrize("value", [None, 5, "x", [], [[]], {"a": []}, float("nan"), -1, True])
+def test_a_line_of_spaces_is_read_at_once():
+    heading = f"x{' ' * 50_000}y"
+    started = time.monotonic()
+    found = sections(f"## {heading}\ntext\n## Next  \nmore")
+    assert found == [("", ""), (heading, "text"), ("Next", "more")]
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], [[]], {"a": []}, float("nan"), -1, True, HUGE])
 def test_records_of_another_type_are_problems_and_no_errors(law_folder, value):
     info = law_folder / "training_info.json"
     before = json.loads(info.read_text())

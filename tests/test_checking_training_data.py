@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from check_outcomes import NAME, statuses
 
+from semantic_router_lora.adapters import layout
 from semantic_router_lora.adapters.resolve import resolve_adapter
-from semantic_router_lora.benchmark.suite import load_suites
+from semantic_router_lora.base_models import file_sha256
+from semantic_router_lora.benchmark.suite import bundled_file, load_suites
 from semantic_router_lora.checking import check_adapter
 from semantic_router_lora.checking.suite_texts import SuiteTexts
 from semantic_router_lora.errors import DataError
@@ -40,7 +43,9 @@ def test_texts_of_the_test_suites_fail(tmp_path):
     ):
         status, message = contamination(tmp_path, "nothing of the kind", own)
         assert status == "fail", own
-        assert message.startswith("1 texts of the test suites were trained on:\ntrain.jsonl:2 ")
+        assert message.startswith(
+            "texts of 1 rows of the test suites were trained on:\ntrain.jsonl:2 "
+        )
         assert "a text of test (law, row" in message
     status, message = contamination(tmp_path, a="unlike", b=text, label=0)
     assert status == "fail"
@@ -67,6 +72,17 @@ def test_training_data_that_are_not_the_recorded_ones(tmp_path):
     status, message = statuses(check_adapter(folder, data=[path], rerun=False))["contamination"]
     assert status == "warn"
     assert "psychology.jsonl, which was not given" in message
+
+
+def test_a_test_suite_in_the_record_fails_without_the_data(tmp_path):
+    shutil.copytree(resolve_adapter(NAME).folder, tmp_path / NAME)
+    path = tmp_path / NAME / layout.TRAINING_INFO
+    info = json.loads(path.read_text())
+    info["data"]["sha256"]["mine.jsonl"] = file_sha256(bundled_file("law", "test"))
+    path.write_text(json.dumps(info))
+    status, message = statuses(check_adapter(tmp_path / NAME, rerun=False))["contamination"]
+    assert status == "fail"
+    assert "records mine.jsonl, which is the test suite law.test.jsonl" in message
 
 
 def test_broken_training_data_are_the_callers(tmp_path):

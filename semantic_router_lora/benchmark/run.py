@@ -63,7 +63,8 @@ def run_benchmark(
 
     Raises:
         InputError: if the sample size is below 1, the seed negative, two adapters have one name,
-            a domain stands twice, or a dev suite belongs to no suite.
+            a domain stands twice, a dev suite belongs to no suite, or one is of the very file that
+            is measured on.
         ModelReferenceError, BaseModelError, AdapterError: before anything is measured, if one of
             the models cannot be used.
     """
@@ -118,12 +119,19 @@ def pair_with_dev(suites: Sequence[Suite], dev: Sequence[Suite]) -> dict[str, Su
     """The dev suite of each domain; one suite and one dev suite belong together anyhow.
 
     Raises:
-        InputError: if a domain stands twice, or a dev suite belongs to no suite.
+        InputError: if a domain stands twice, a dev suite belongs to no suite, or one is of the
+            very file that is measured on.
     """
     for kind, group in (("suite", suites), ("dev suite", dev)):
         counts = Counter(suite.domain for suite in group)
         if twice := [domain for domain, count in counts.items() if count > 1]:
             raise InputError(f"domain {twice[0]!r} stands in more than one {kind}")
+    measured = {suite.sha256 for suite in suites}
+    if same := [suite for suite in dev if suite.sha256 in measured]:
+        raise InputError(
+            f"{same[0].source} is a suite and a dev suite: thresholds that are chosen on what they "
+            f"are measured on look better than they are"
+        )
     if len(suites) == len(dev) == 1:
         return {suites[0].domain: dev[0]}
     paired = {suite.domain: suite for suite in dev}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,5 +48,10 @@ def counts(content: Mapping[str, Any], key: str) -> dict[str, int]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is an integer or a float, which in Python a bool is, too."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a value is a float or an integer that one can hold, which in Python a bool is, too.
+
+    An integer of JSON may be larger than any float, and few functions of numbers take it.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float)

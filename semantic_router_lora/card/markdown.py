@@ -10,7 +10,7 @@ NOT_RECORDED = "not recorded"
 
 _SPECIAL = re.compile(r"([\\`*|<>\[\]])")
 _ESCAPED = re.compile(r"\\([\\`*|<>\[\]])")
-_SECTION = re.compile(r"^## +(.*?) *$", re.M)
+_SECTION = re.compile(r"^## +(.*)$", re.M)
 _LIST = re.compile(r"\s*(?:[-+*>#=]|\d+[.)])(?:\s|$)")
 _CELL_END = re.compile(r"(?<!\\)(?:\\\\)*\|")
 
@@ -74,7 +74,7 @@ def sections(body: str) -> list[tuple[str, str]]:
     ends = [mark.start() for mark in marks] + [len(body)]
     found = [("", body[: ends[0]].strip())]
     for mark, end in zip(marks, ends[1:], strict=True):
-        found.append((mark[1], body[mark.end() : end].strip()))
+        found.append((mark[1].rstrip(" "), body[mark.end() : end].strip()))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.base_models import file_sha256
+from semantic_router_lora.benchmark.suite import bundled_digests
 from semantic_router_lora.checking.outcome import Outcome, failed, passed, skipped, warned
 from semantic_router_lora.checking.subject import Subject
 from semantic_router_lora.checking.suite_texts import SuiteTexts
@@ -20,7 +21,19 @@ _LABELS = frozenset({"domain", "source", "group", "trap", "label", "id", "langua
 
 
 def check_contamination(subject: Subject) -> Outcome:
-    """No text of the test suites, and none of dev, is among the training data that are given."""
+    """No text of the test suites, and none of dev, is among the training data that are given.
+
+    Nor does the adapter's own record name a test suite, whatever is given.
+    """
+    recorded, tests = _recorded(subject), bundled_digests("test")
+    if named := [name for name, digest in recorded.items() if digest in tests]:
+        return failed(
+            [
+                f"{layout.TRAINING_INFO} records {name[:80]}, which is the test suite "
+                f"{tests[recorded[name]]}"
+                for name in named
+            ]
+        )
     if not subject.data:
         return skipped("no training data given (--data FILE)")
     indexes = {split: SuiteTexts(bundled_suites(split)) for split in ("test", "dev")}
@@ -38,7 +51,7 @@ def check_contamination(subject: Subject) -> Outcome:
                     found.setdefault(where, f"{place} {like.how} a text of {where}: {text[:120]!r}")
     if copied:
         return failed(
-            [f"{len(copied):,} texts of the test suites were trained on:", *copied.values()]
+            [f"texts of {len(copied):,} rows of the test suites were trained on:", *copied.values()]
         )
     remarks = [*doubtful.values(), *_not_the_recorded_files(subject)]
     if remarks:
@@ -69,14 +82,19 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
 
 def _not_the_recorded_files(subject: Subject) -> list[str]:
     """Whether the data that are given are those that the adapter says it was trained on."""
-    info: dict[str, Any] = subject.documents.get(layout.TRAINING_INFO, {})
-    data = info.get("data")
-    recorded = data.get("sha256") if isinstance(data, dict) else None
-    if not isinstance(recorded, dict):
-        return []
     given = {file_sha256(path) for path in subject.data}
     return [
         f"{layout.TRAINING_INFO} records {name[:80]}, which was not given, or not as it was then"
-        for name, digest in sorted(recorded.items())
+        for name, digest in sorted(_recorded(subject).items())
         if digest not in given
     ]
+
+
+def _recorded(subject: Subject) -> dict[str, str]:
+    """SHA-256 of the files that the adapter says it was trained on, by their names."""
+    info: dict[str, Any] = subject.documents.get(layout.TRAINING_INFO, {})
+    data = info.get("data")
+    found = data.get("sha256") if isinstance(data, dict) else None
+    if not isinstance(found, dict):
+        return {}
+    return {name: digest for name, digest in found.items() if isinstance(digest, str)}
