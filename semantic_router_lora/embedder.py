@@ -137,7 +137,10 @@ class Embedder:
 
     @property
     def max_seq_length(self) -> int:
-        """Tokens kept of a text, special tokens included."""
+        """Tokens kept of a text, special tokens included.
+
+        Characters beyond 4096 for each of them never count.
+        """
         return self._tokenizer.max_length
 
     @property

@@ -66,3 +66,25 @@ def download_snapshot(hub_id: HubId, patterns: Sequence[str], *, repo_type: str 
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConnectionError(f"the Hub did not serve {hub_id}: {reason}") from error
     return Path(folder)
+
+
+def known_absent(hub_id: HubId, snapshot: Path, name: str) -> bool:
+    """Whether the cache knows that the repository has no such file at the snapshot's commit.
+
+    The Hub's client makes a note in the cache whenever it asks for a file in vain.
+    """
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+    found = try_to_load_from_cache(
+        hub_id.repo, name, cache_dir=snapshot.parents[2], revision=snapshot.name
+    )
+    return found is _CACHED_NO_EXIST
+
+
+def ask_for(hub_id: HubId, snapshot: Path, name: str) -> None:
+    """Ask the Hub for one file of the snapshot's commit, so that the cache knows of its absence."""
+    from huggingface_hub import hf_hub_download
+
+    # without the note, the Hub is asked again next time
+    with contextlib.suppress(Exception):
+        hf_hub_download(hub_id.repo, name, cache_dir=snapshot.parents[2], revision=snapshot.name)

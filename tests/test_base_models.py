@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from copied_adapters import TEXTS
+from servers.hub_server import HubServer, Repo
 
 from semantic_router_lora import Embedder
 from semantic_router_lora.base_models import DEFAULT_BASE
@@ -89,3 +94,37 @@ def test_prompts_are_refused(base_folder, tmp_path, settings, message):
     (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
     with pytest.raises(BaseModelError, match=message):
         Embedder(str(folder))
+
+
+@pytest.fixture
+def plain_hub(base_folder: Path) -> Iterator[HubServer]:
+    """A hub with the base as transformers alone would have it: without modules.json."""
+    names = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    with HubServer().running() as server:
+        server.repos["acme/plain"] = Repo()
+        server.repos["acme/plain"].add({name: (base_folder / name).read_bytes() for name in names})
+        yield server
+
+
+def test_a_base_without_modules_is_found_offline_once_its_hub_said_so(plain_hub, tmp_path):
+    code = "import sys; from semantic_router_lora import Embedder; print(Embedder(sys.argv[1]))"
+
+    def load(offline: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "HF_ENDPOINT": plain_hub.url,
+            "HF_HOME": str(tmp_path),
+            "HF_HUB_CACHE": str(tmp_path / "hub"),
+            "HF_HUB_OFFLINE": offline,
+            "HF_HUB_DISABLE_XET": "1",
+        }
+        command = [sys.executable, "-c", code, "acme/plain"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    for offline in ("0", "1"):
+        done = load(offline)
+        assert "acme/plain" in done.stdout, done.stderr
+    shutil.rmtree(tmp_path / "hub" / "models--acme--plain" / ".no_exist")
+    # as transformers leaves a cache, whether or not there is a modules.json
+    refused = load("1")
+    assert "only partly in the Hugging Face cache" in refused.stderr
+    assert "without modules.json" in refused.stderr

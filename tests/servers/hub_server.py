@@ -208,7 +208,7 @@ def _file_info(path: str, data: bytes) -> dict[str, object]:
 
 def _resolve(files: dict[str, bytes], path: str, sha: str) -> Answer:
     if path not in files:
-        return Answer(None, 404, {"X-Error-Code": "EntryNotFound"})
+        return Answer(None, 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha})
     data = files[path]
     digest = hashlib.sha256 if path.endswith(LFS_NAMES) else hashlib.sha1
     return Answer(data, 200, {"ETag": f'"{digest(data).hexdigest()}"', "X-Repo-Commit": sha})
