@@ -82,6 +82,7 @@ def make_adapter(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) ->
         folder = folder or tmp_path_factory.mktemp("adapter")
         settings: dict[str, Any] = {"r": 8, "lora_alpha": 16, "target_modules": ["query", "value"]}
         model = AutoModel.from_pretrained(base or base_folder, dtype=torch.float32)
+        torch.manual_seed(seed)  # peft draws the first weights
         wrapped = get_peft_model(model, LoraConfig(**(settings | lora)))
         _randomise(wrapped, seed)
         wrapped.peft_config["default"].base_model_name_or_path = str(base or DEFAULT_BASE)
