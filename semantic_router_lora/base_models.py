@@ -8,8 +8,14 @@ import importlib.util
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from semantic_router_lora.base_settings import (
+    MODULES,
+    listed_modules,
+    pooling_of,
+    read_json,
+    refuse_prompts,
+)
 from semantic_router_lora.errors import BaseModelError, ModelReferenceError
 from semantic_router_lora.hub import ask_for, cached_snapshot, download_snapshot, known_absent
 from semantic_router_lora.reference import (
@@ -23,7 +29,6 @@ from semantic_router_lora.reference import (
 DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
 
 WEIGHTS_FILE = "model.safetensors"
-_MODULES = "modules.json"
 _TOKENIZER_SETTINGS = "tokenizer_config.json"
 _FILES = ("README.md", "*.json", "*.safetensors", "*.txt", "*.model", "*_Pooling/config.json")
 
@@ -42,13 +47,6 @@ _SETTINGS = tuple(
 _INERT = frozenset(
     {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 )
-
-_POOLING_FLAGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-}
-POOLING_MODES = ("cls", "max", "mean")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class BaseModel:
         """Everything of the base that decides its vectors, but for the tokenizer."""
         if self.loaded_parts:
             return self.loaded_parts
-        config = _read_json(self.folder / "config.json")
+        config = read_json(self.folder / "config.json")
         kept = {key: value for key, value in config.items() if key not in _INERT}
         case = "lower" if self.lower_case else "as is"
         return (self._digest(), json.dumps(kept, sort_keys=True), self.pooling, case)
@@ -128,7 +126,7 @@ def _find_snapshot(hub_id: HubId) -> Path:
             return wheel
     try:
         downloaded = download_snapshot(hub_id, _FILES)
-        for name in (_MODULES, _TOKENIZER_SETTINGS):
+        for name in (MODULES, _TOKENIZER_SETTINGS):
             if not (downloaded / name).is_file():
                 ask_for(hub_id, downloaded, name)
         return downloaded
@@ -137,7 +135,7 @@ def _find_snapshot(hub_id: HubId) -> Path:
         partly = "only partly" if cached is not None else "not"
         plain_hint = (
             f"; if it is a model of transformers without modules.json, {cached} as base_model="
-            if cached is not None and not (cached / _MODULES).is_file()
+            if cached is not None and not (cached / MODULES).is_file()
             else ""
         )
         raise BaseModelError(
@@ -152,7 +150,7 @@ def _is_complete(folder: Path) -> bool:
 
     Others fetch the weights alone; pooling and length would then be guessed, and wrong in silence.
     """
-    modules = _modules(folder)
+    modules = listed_modules(folder)
     return (
         (folder / WEIGHTS_FILE).is_file()
         and bool(modules)
@@ -171,24 +169,12 @@ def _is_plain(hub_id: HubId, folder: Path) -> bool:
     """
     return (
         all((folder / name).is_file() for name in ("config.json", WEIGHTS_FILE, "tokenizer.json"))
-        and known_absent(hub_id, folder, _MODULES)
+        and known_absent(hub_id, folder, MODULES)
         and (
             (folder / _TOKENIZER_SETTINGS).is_file()
             or known_absent(hub_id, folder, _TOKENIZER_SETTINGS)
         )
     )
-
-
-def _modules(folder: Path) -> list[tuple[str, str]]:
-    """Type and folder of each module that modules.json lists; empty without that file."""
-    path = folder / _MODULES
-    if not path.is_file():
-        return []
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [(str(m["type"]).rpartition(".")[2], str(m["path"])) for m in content]
-    except (ValueError, TypeError, KeyError) as error:
-        raise BaseModelError(f"{path} lists no modules: {error}") from error
 
 
 def _wheel_folder() -> Path | None:
@@ -214,71 +200,18 @@ def _describe(name: str, folder: Path) -> BaseModel:
             f"base model {name}: {folder} also holds an adapter, which transformers would apply "
             f"unasked; keep base and adapter in folders of their own"
         )
-    settings = next((s for file in _SETTINGS if (s := _read_json(folder / file))), {})
-    _refuse_prompts(name, _read_json(folder / "config_sentence_transformers.json"))
+    settings = next((s for file in _SETTINGS if (s := read_json(folder / file))), {})
+    refuse_prompts(name, read_json(folder / "config_sentence_transformers.json"))
     length = settings.get("max_seq_length")
     if length is not None and (not isinstance(length, int) or length < 3):
         raise BaseModelError(f"base model {name}: max_seq_length is {length!r}")
     return BaseModel(
         name=name,
         folder=folder,
-        pooling=_pooling(name, folder),
+        pooling=pooling_of(name, folder),
         max_seq_length=length,
         lower_case=bool(settings.get("do_lower_case", False)),
     )
-
-
-def _pooling(name: str, folder: Path) -> str:
-    pooling = "mean"  # of a plain transformers model; sentence-transformers takes the mean too
-    for kind, path in _modules(folder):
-        if kind == "Pooling":
-            config = _read_json(folder / path / "config.json")
-            if not config:
-                raise BaseModelError(f"base model {name}: {path}/config.json is missing or empty")
-            pooling = _pooling_mode(name, config)
-        elif kind not in ("Transformer", "Normalize"):
-            raise BaseModelError(
-                f"base model {name} has a module of type {kind}; "
-                f"supported are Transformer, Pooling and Normalize"
-            )
-    return pooling
-
-
-def _pooling_mode(name: str, config: dict[str, Any]) -> str:
-    modes = [key for key in config if key.startswith("pooling_mode_") and config[key]]
-    mode = config.get("pooling_mode") or (
-        _POOLING_FLAGS.get(modes[0], modes[0]) if len(modes) == 1 else " + ".join(modes) or "mean"
-    )
-    if mode not in POOLING_MODES:
-        raise BaseModelError(
-            f"base model {name} pools by {mode}; supported are {', '.join(POOLING_MODES)}"
-        )
-    return str(mode)
-
-
-def _refuse_prompts(name: str, config: dict[str, Any]) -> None:
-    prompts = config.get("prompts") or {}
-    default = config.get("default_prompt_name") or ""
-    if not isinstance(prompts, dict) or not isinstance(default, str):
-        raise BaseModelError(
-            f"base model {name}: config_sentence_transformers.json has prompts {prompts!r:.100} "
-            f"and default_prompt_name {default!r:.100}, expected an object and a name"
-        )
-    prompt = prompts.get(default)
-    if prompt:
-        raise BaseModelError(f"base model {name} prepends the prompt {prompt!r}: not supported")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise BaseModelError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise BaseModelError(f"{path} holds {type(content).__name__}, expected an object")
-    return content
 
 
 def file_sha256(path: Path) -> str:

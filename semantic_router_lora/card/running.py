@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.base_models import POOLING_MODES, resolve_base
+from semantic_router_lora.base_models import resolve_base
+from semantic_router_lora.base_settings import POOLING_MODES
 from semantic_router_lora.card.examples import Example, dev_suites, find_examples
 from semantic_router_lora.card.facts import Facts
 from semantic_router_lora.card.fields import mapping, text, whole

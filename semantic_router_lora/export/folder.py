@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from semantic_router_lora.base_models import POOLING_MODES, BaseModel, file_sha256
+from semantic_router_lora.base_models import BaseModel, file_sha256
+from semantic_router_lora.base_settings import POOLING_MODES
 from semantic_router_lora.engines.onnx import OnnxEngine
 from semantic_router_lora.engines.watched import WatchedFile
 from semantic_router_lora.errors import BaseModelError

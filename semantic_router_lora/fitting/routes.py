@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semantic_router_lora.data.triplets import check_unicode, file_rows
+from semantic_router_lora.data.words import composed
 from semantic_router_lora.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -219,8 +220,8 @@ def _text_of(row: object, where: str) -> str:
 
 
 def text_key(text: str) -> str:
-    """What equal texts have in common, whatever their case and spaces."""
-    return " ".join(text.casefold().split())
+    """What equal texts have in common, whatever their case, spaces and forms of characters."""
+    return " ".join(composed(text).casefold().split())
 
 
 def _by_name(routes: Iterable[Any]) -> dict[str, list[Any]]:

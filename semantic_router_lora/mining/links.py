@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semantic_router_lora.data.words import plain
 from semantic_router_lora.errors import DataError
-from semantic_router_lora.mining.questions import NEAR_PARAPHRASE, Questions, near_texts, text_key
+from semantic_router_lora.mining.questions import NEAR_PARAPHRASE, Questions, near_texts
 from semantic_router_lora.mining.tally import Tally
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Links:
 
     def add(self, first: str, second: str, same: bool) -> None:
         """Add a pair, and whether one answer serves both texts."""
-        keys = (text_key(first), text_key(second))
+        keys = (plain(first), plain(second))
         if not all(keys):
             self.skip("with a blank text")
         elif keys[0] == keys[1]:

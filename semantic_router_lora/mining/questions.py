@@ -54,11 +54,6 @@ class Questions:
         return dict(found)
 
 
-def text_key(text: str) -> str:
-    """Equal for texts that are equal to `data check`."""
-    return plain(text)
-
-
 def near_texts(texts: Sequence[str]) -> dict[int, set[int]]:
     """For each text, those that `data check` would report as near-identical to it."""
     near: dict[int, set[int]] = defaultdict(set)
@@ -90,7 +85,7 @@ def of_groups(groups: Mapping[str, Iterable[object]]) -> Questions:
     for number, texts in enumerate(groups.values()):
         for text in texts:
             read.total += 1
-            key = text_key(text) if isinstance(text, str) else ""
+            key = plain(text) if isinstance(text, str) else ""
             if not key:
                 read.parts["blank or no text"] += 1
                 continue
