@@ -17,12 +17,15 @@ class Machine:
     def __init__(self) -> None:
         self.now = 0.0
         self.on_one, self.on_all = 4.0, 2.0
+        self.waking = 0.0  # what the first use of all threads takes on top
         self.idle = 1
         self.ways: list[str] = []
 
     def way(self, name: str) -> Callable[[], str]:
         def run() -> str:
             self.now += getattr(self, name)
+            if name == "on_all" and self.ways[-1:] != ["on_all"]:
+                self.now += self.waking
             self.ways.append(name)
             return name
 
@@ -49,13 +52,43 @@ def test_the_faster_way_is_found_and_the_other_tried_now_and_then(machine):
     chooser = Spreading(2)
     assert machine.serve(chooser, 10) == ["on_one"] * 5 + ["on_all"] * 5
     ways = machine.serve(chooser, 300)
-    assert [number for number, way in enumerate(ways) if way == "on_one"] == [20, 41, 82, 163]
+    assert [number for number, way in enumerate(ways) if way == "on_one"] == [
+        20,
+        21,
+        22,
+        43,
+        44,
+        45,
+        86,
+        87,
+        88,
+        169,
+        170,
+        171,
+    ]
     machine.on_all = 9.0  # other threads of this process have come
     assert machine.serve(chooser, 5) == ["on_all"] * 3 + ["on_one"] * 2
     machine.on_all = 2.0
     ways = machine.serve(chooser, 50)
     assert 10 < ways.index("on_all") < 30
     assert ways[-5:] == ["on_all"] * 5
+
+
+def test_threads_that_must_first_be_woken_get_a_second_try(machine):
+    chooser = Spreading(2)
+    machine.on_all = 5.0
+    assert machine.serve(chooser, 20)[-10:] == ["on_one"] * 10
+    machine.on_all, machine.waking = 2.0, 5.0
+    ways = machine.serve(chooser, 60)
+    assert ways[-5:] == ["on_all"] * 5
+
+
+def test_a_trial_of_what_is_much_slower_ends_at_once(machine):
+    chooser = Spreading(2)
+    machine.serve(chooser, 10)
+    machine.on_one = 40.0
+    ways = machine.serve(chooser, 100)
+    assert [number for number, way in enumerate(ways) if way == "on_one"] == [20, 41, 82]
 
 
 def test_no_trial_while_the_processors_are_busy(machine):

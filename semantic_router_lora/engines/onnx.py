@@ -114,6 +114,8 @@ def _session(path: Path, threads: int, dim: int, *, keeps_memory: bool = False) 
     # back, and its locks may be held by other threads at the moment of a fork.
     options.enable_cpu_mem_arena = keeps_memory
     options.enable_mem_pattern = False
+    if threads > 1:  # smaller shares of work, so that no thread waits long for another
+        options.add_session_config_entry("session.dynamic_block_base", "4")
     options.log_severity_level = 4  # errors are raised; they need not be printed, too
     try:
         made = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

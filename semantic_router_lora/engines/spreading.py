@@ -22,6 +22,9 @@ _SAMPLES = 5
 # The way that was slower is tried again after so many queries, for conditions change: first soon,
 # for one bad measurement says little, then twice as late each time that it is slower again.
 _FIRST_PAUSE, _LONGEST_PAUSE = 20, 320
+# A trial is so many queries in a row, most of the samples: the first finds threads asleep that the
+# next ones would find awake. It ends at once where the way is so many times slower.
+_TRIAL, _MUCH = 3, 3
 # Threads that are done look for more work for some milliseconds, and count as running meanwhile.
 _SECONDS_OF_SPINNING = 0.02
 
@@ -39,7 +42,7 @@ class Spreading:
         self._seconds: dict[bool, deque[float]] = {
             spread: deque(maxlen=_SAMPLES) for spread in (False, True)
         }
-        self._until_trial = 0
+        self._until_trial, self._tried = 0, 0
         self._pause = _FIRST_PAUSE
         self._last_spread = -_SECONDS_OF_SPINNING
 
@@ -80,12 +83,14 @@ class Spreading:
     def _record(self, spread: bool, seconds: float) -> None:
         faster = self._faster()
         tried = spread != faster and self._until_trial == 0
-        if tried and seconds >= self._median(faster):
-            self._until_trial = self._pause
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         self._seconds[spread].append(seconds)
         if self._faster() != faster:
-            self._until_trial = self._pause = _FIRST_PAUSE
+            self._until_trial, self._tried, self._pause = _FIRST_PAUSE, 0, _FIRST_PAUSE
+        elif tried:
+            self._tried += 1
+            if self._tried == _TRIAL or seconds > _MUCH * self._median(faster):
+                self._until_trial, self._tried = self._pause, 0
+                self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
     def _others_are_idle(self, now: float) -> bool:
         """Whether the other threads would find processors: a trial shall cost little."""

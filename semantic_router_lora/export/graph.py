@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from semantic_router_lora.export.biases import without_residual_biases
 from semantic_router_lora.export.nodes import MICROSOFT, Graph
 from semantic_router_lora.export.token_layout import Batch, Single, TokenLayout
 
@@ -36,6 +37,7 @@ def bert_graph(weights: BertWeights, *, pooling: str, single: bool = False) -> A
     Raises:
         MissingExtraError: without onnx.
     """
+    weights = without_residual_biases(weights)
     graph = Graph()
     layout: TokenLayout = Single(graph) if single else Batch(graph)
     words = graph.node("Gather", [graph.constant("words", weights.words), "ids"])
@@ -54,35 +56,25 @@ def bert_graph(weights: BertWeights, *, pooling: str, single: bool = False) -> A
 def _layer(
     graph: Graph, layout: TokenLayout, name: str, layer: Layer, x: str, weights: BertWeights
 ) -> str:
-    dim, eps = weights.config.hidden_size, weights.config.layer_norm_eps
+    eps = weights.config.layer_norm_eps
     fused = graph.constant(f"{name}.query_key_value", layer.query_key_value.weight)
-    product = layout.spread(graph.node("MatMul", [x, fused]))
-    parts = graph.split(product, [f"{name}.{part}" for part in ("query", "key", "value")], axis=2)
     bias = graph.constant(f"{name}.query_key_value.bias", layer.query_key_value.bias)
-    attention = graph.node(
-        "MultiHeadAttention",
-        [*parts, bias, *layout.padding()],
-        domain=MICROSOFT,
-        num_heads=weights.config.num_attention_heads,
-    )
-    rows = graph.node("Reshape", [attention, graph.constant("rows", np.array([-1, dim]))])
-    context = layout.packed(rows)
-    # Not SkipLayerNormalization, whose kernel for the CPU takes longer than these two.
-    attended = _linear(graph, f"{name}.attention_output", layer.attention_output, context)
-    summed = graph.node("Add", [attended, x])
+    context = layout.attention(x, fused, bias, weights.config)
+    # Not SkipLayerNormalization, whose kernel for the CPU takes longer.
+    summed = _product(graph, f"{name}.attention_output", layer.attention_output, context, x)
     x = _norm(graph, f"{name}.attention_norm", layer.attention_norm, summed, eps)
     inner = graph.node(
         "MatMul", [x, graph.constant(f"{name}.intermediate", layer.intermediate.weight)]
     )
     bias = graph.constant(f"{name}.intermediate.bias", layer.intermediate.bias)
     activated = graph.node("BiasGelu", [inner, bias], domain=MICROSOFT)  # the exact one, by erf
-    summed = graph.node("Add", [_linear(graph, f"{name}.output", layer.output, activated), x])
+    summed = _product(graph, f"{name}.output", layer.output, activated, x)
     return _norm(graph, f"{name}.output_norm", layer.output_norm, summed, eps)
 
 
-def _linear(graph: Graph, name: str, layer: Linear, x: str) -> str:
-    weight = graph.constant(name, layer.weight)
-    return graph.node("Gemm", [x, weight, graph.constant(f"{name}.bias", layer.bias)])
+def _product(graph: Graph, name: str, layer: Linear, x: str, added: str) -> str:
+    """With something added in place of the layer's bias, which is 0."""
+    return graph.node("Gemm", [x, graph.constant(name, layer.weight), added])
 
 
 def _norm(graph: Graph, name: str, norm: Norm, x: str, eps: float) -> str:

@@ -38,7 +38,7 @@ def quantized(exact: Path) -> Any:
         quantization.quantize_dynamic(
             exact,
             output,
-            op_types_to_quantize=["MatMul", "Gemm"],
+            op_types_to_quantize=["MatMul", "Gemm", "Attention"],
             per_channel=True,
             weight_type=quantization.QuantType.QInt8,
             # of what follows the runtime's own operators, which onnx cannot infer the types of

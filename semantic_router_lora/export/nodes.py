@@ -67,8 +67,9 @@ class Graph:
             producer_name="semantic-router-lora",
         )
 
-    def split(self, value: str, outputs: list[str], *, axis: int) -> list[str]:
-        """Add a node that cuts a tensor into equal parts, and return their names."""
+    def split(self, value: str, count: int, *, axis: int) -> list[str]:
+        """Add a node that cuts a tensor into so many equal parts, and return their names."""
+        outputs = [f"Split.{len(self._nodes)}.{part}" for part in range(count)]
         made = self._onnx.helper.make_node("Split", [value], outputs, name=outputs[0], axis=axis)
         self._nodes.append(made)
         return outputs

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from semantic_router_lora.export.nodes import Graph
+from semantic_router_lora.engines.bert import BertConfig
+from semantic_router_lora.export.nodes import MICROSOFT, Graph
 
 
 class TokenLayout(Protocol):
@@ -18,11 +19,15 @@ class TokenLayout(Protocol):
     def spread(self, x: str) -> str:
         """From the row to the grid, with any numbers where there is no token."""
 
-    def padding(self) -> list[str]:
-        """What attention is told of columns without a token: how many each text has."""
+    def attention(self, x: str, weight: str, bias: str, config: BertConfig) -> str:
+        """From row to row: of every token to those of its text.
 
-    def packed(self, x: str) -> str:
-        """From (texts · columns, dim), the rows of the grid one after the other, to the row."""
+        Args:
+            x: (tokens, dim).
+            weight: (dim, 3 · dim), of query, key and value beside one another.
+            bias: (3 · dim,), the same.
+            config: of the model.
+        """
 
     def ones(self) -> str:
         """float32 (texts, columns): 1 where there is a token, else 0."""
@@ -68,13 +73,17 @@ class Batch:
         """See `TokenLayout`."""
         return self._graph.node("Gather", [x, "grid"])
 
-    def padding(self) -> list[str]:
+    def attention(self, x: str, weight: str, bias: str, config: BertConfig) -> str:
         """See `TokenLayout`."""
-        return ["lengths_32"]
-
-    def packed(self, x: str) -> str:
-        """See `TokenLayout`."""
-        return self._graph.node("Gather", [x, "cells"])
+        product = self.spread(self._graph.node("MatMul", [x, weight]))
+        context = self._graph.node(
+            "MultiHeadAttention",
+            [*self._graph.split(product, 3, axis=2), bias, "lengths_32"],
+            domain=MICROSOFT,
+            num_heads=config.num_attention_heads,
+        )
+        rows = self._graph.constant("rows", np.array([-1, config.hidden_size]))
+        return self._graph.node("Gather", [self._graph.node("Reshape", [context, rows]), "cells"])
 
     def ones(self) -> str:
         """See `TokenLayout`."""
@@ -112,13 +121,16 @@ class Single:
         """See `TokenLayout`."""
         return self._graph.node("Unsqueeze", [x, self._start])
 
-    def padding(self) -> list[str]:
+    def attention(self, x: str, weight: str, bias: str, config: BertConfig) -> str:
         """See `TokenLayout`."""
-        return []
-
-    def packed(self, x: str) -> str:
-        """See `TokenLayout`."""
-        return x
+        # The operator with the product in it: faster, but no padding can be left out of that.
+        context = self._graph.node(
+            "Attention",
+            [self.spread(x), weight, bias],
+            domain=MICROSOFT,
+            num_heads=config.num_attention_heads,
+        )
+        return self._graph.node("Squeeze", [context, self._start])
 
     def ones(self) -> str:
         """See `TokenLayout`."""
