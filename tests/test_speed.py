@@ -51,6 +51,7 @@ def test_operations_are_counted_as_by_hand():
     attention = 2 * (2 * 2 * 8 * 2 * 1 + 3 * 3 * 8 * 2 * 1)
     assert forward_operations(SMALL, [2, 3]) == 3 * (linear + attention)
     assert gemm_rate(SMALL, threads=1) > 1e6
+    assert gemm_rate(SMALL, threads=1, dtype="bfloat16") > 1e3
 
 
 def test_peers_take_turns_and_ratios_are_by_round():

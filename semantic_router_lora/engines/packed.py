@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
+from torch.nn.functional import gelu, layer_norm
 
+from semantic_router_lora.engines.attention import Attention
 from semantic_router_lora.engines.bert import BertConfig
 from semantic_router_lora.engines.bert_weights import BertWeights, Norm
 from semantic_router_lora.engines.low_rank import LayerUpdate, Rows
@@ -83,25 +84,15 @@ class PackedEngine:
         segments: Sequence[tuple[int, tuple[LayerUpdate, ...] | None]] = (),
     ) -> Tensor:
         weights, config, dim = self._weights, self._weights.config, self.dim
-        heads = config.num_attention_heads
-        size = dim // heads
         tokens = sum(count * length for count, length in runs)
         ids = np.fromiter(chain.from_iterable(batch), np.int64, tokens)
         x = weights.words[torch.from_numpy(ids)]
-        # Written anew by each layer: what stays in the cache need not be fetched from memory.
-        qkv = x.new_empty(tokens, 3 * dim)
-        context, y = torch.empty_like(x), torch.empty_like(x)
-
-        runs_of_heads = []  # query, key, value, result: (texts, heads, tokens, size) of each run
         start = 0
         for count, length in runs:
-            if length == 0:
-                continue
             rows = slice(start, start := start + count * length)
             x[rows].view(count, length, dim).add_(weights.positions[:length])
-            split = qkv[rows].view(count, length, 3, heads, size)
-            result = context[rows].view(count, length, heads, size)
-            runs_of_heads.append((*split.permute(2, 0, 3, 1, 4), result.transpose(1, 2)))
+        attention = Attention(x, runs, config.num_attention_heads, dim)
+        qkv, y = attention.qkv, torch.empty_like(x)
 
         def norm(values: Tensor, parameters: Norm) -> Tensor:
             return layer_norm(values, (dim,), *parameters, config.layer_norm_eps)
@@ -112,8 +103,7 @@ class PackedEngine:
         for i, layer in enumerate(weights.layers):
             multiply(x, layer.query_key_value.weight, qkv).add_(layer.query_key_value.bias)
             adapters.add(i, "query_key_value", x, qkv)
-            for query, key, value, result in runs_of_heads:
-                result.copy_(scaled_dot_product_attention(query, key, value))
+            context = attention.attend()
             torch.add(x, layer.attention_output.bias, out=y)
             add_product(y, context, layer.attention_output.weight)
             adapters.add(i, "attention_output", context, y)

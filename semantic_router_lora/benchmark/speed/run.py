@@ -71,6 +71,7 @@ def run_speed(
             }
             timings = time_peers(peers, rounds, progress)
         rates.append(gemm_rate(config, threads))
+        bfloat16_rate = gemm_rate(config, threads, "bfloat16")
         texts = Path(name) / "texts.json"
         texts.write_text(json.dumps(asdict(workloads)), encoding="utf-8")
         costs: dict[str, list[dict[str, float]]] = {peer: [] for peer in names}
@@ -94,6 +95,7 @@ def run_speed(
         "processes": costs,
         "mixed_ratios": mixed_ratio(workloads.queries, threads, rounds),
         "gemm_per_second": max(*rates, gemm_rate(config, threads)),
+        "bfloat16_gemm_per_second": bfloat16_rate,
         "operations_of_A": forward_operations(config, lengths),
     }
 
@@ -139,8 +141,10 @@ def speed_table(content: dict[str, Any]) -> Table:
         share = f"{operations / fastest / rate:.0%}" if rate else "–"
         rows.append((name, *cells, f"{seconds:.1f} s", memory, share))
     mixed = statistics.median(content["mixed_ratios"])
-    merged_only = ("–",) * (len(heads) - 1)
-    rows.append(("rows of five adapters (F), to one merged", f"{mixed:.2f}", *merged_only))
+    blank = ("–",) * (len(heads) - 1)
+    rows.append(("rows of five adapters (F), to one merged", f"{mixed:.2f}", *blank))
+    narrow = content["bfloat16_gemm_per_second"] / content["gemm_per_second"]
+    rows.append(("matrix products alone, in bfloat16", *blank, f"{narrow:.0%}"))
     title = f"Speed as a multiple of {reference}'s, {content['threads']} thread(s)"
     if content["scale"] < 1:
         title += f", {content['scale']:.0%} of the texts of A and B"
