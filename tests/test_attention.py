@@ -33,7 +33,7 @@ def test_every_length_is_attended_to_as_alone(dtype):
     tokens = sum(count * length for count, length in runs)
     qkv = torch.randn(tokens, 3 * DIM, generator=generator).to(dtype)
     difference = (attended(qkv, runs) - expected(qkv, runs)).abs().max()
-    assert difference < (1e-6 if dtype == torch.float32 else 1e-2)
+    assert difference < (5e-6 if dtype == torch.float32 else 2e-2)
 
 
 @pytest.mark.parametrize("length", [1, 2, 9, 15, 16, 17, 30])
