@@ -28,6 +28,7 @@ from semantic_router_lora.fitting.held_out import Rise, rise
 from semantic_router_lora.fitting.router_file import RouterFile
 from semantic_router_lora.fitting.routes import RouteSet
 from semantic_router_lora.fitting.scores import Neighbours, Scoring
+from semantic_router_lora.training.trainer import AdapterTrainer
 
 pytest.importorskip("sentence_transformers")
 pytestmark = pytest.mark.slow
@@ -60,6 +61,17 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rise, "holds", property(lambda found: True))
     patch.setattr(Rise, "is_positive", property(lambda found: True))
     patch.setattr(helpers, "_MOST_PROCESSES", 1)  # others would not know of this
+
+
+def make_slow(patch: pytest.MonkeyPatch) -> None:
+    """Leave time to stop it: the same steps, with pauses."""
+    step = AdapterTrainer.training_step
+
+    def slow_step(self: AdapterTrainer, *given: Any, **named: Any) -> Any:
+        time.sleep(0.3)
+        return step(self, *given, **named)
+
+    patch.setattr(AdapterTrainer, "training_step", slow_step)
 
 
 @pytest.fixture(autouse=True)
@@ -229,15 +241,17 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import pytest, test_fitting_runs
 test_fitting_runs.make_small(pytest.MonkeyPatch())
+if sys.argv[2] == "slowly":
+    test_fitting_runs.make_slow(pytest.MonkeyPatch())
 from semantic_router_lora.cli import main
-sys.argv[1:] = sys.argv[2:]
+sys.argv[1:] = sys.argv[3:]
 main()
 """
 
 
-def start(path: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+def start(path: Path, out: Path, *options: str, pace: str = "") -> subprocess.Popen[str]:
     tests = str(Path(__file__).parent)
-    command = [sys.executable, "-c", SCRIPT, tests, "fit", str(path), "--output", str(out)]
+    command = [sys.executable, "-c", SCRIPT, tests, pace, "fit", str(path), "--output", str(out)]
     outside = out.with_name("outside.txt")
     outside.write_text("who won\nderive it\n")
     return subprocess.Popen(
@@ -253,11 +267,11 @@ def start(path: Path, out: Path, *options: str) -> subprocess.Popen[str]:
 def test_a_stopped_fit_goes_on_to_the_same_result(fitted, tmp_path, sign):
     _, out, path = fitted
     target = tmp_path / "out"
-    stopped = start(path, target)
+    stopped = start(path, target, pace="slowly")
     first = target.with_name("out.unproven") / "folds" / "fold-0.npz"
     deadline = time.monotonic() + 300
     while not first.exists() and stopped.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)  # the fit is over within a second
+        time.sleep(0.01)
     stopped.send_signal(sign)
     said = stopped.communicate(timeout=120)[0]
     assert first.exists() and not target.exists(), said
