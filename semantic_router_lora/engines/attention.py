@@ -22,7 +22,7 @@ class Attention:
     is faster than to leave them out. In float32 only, whose numbers are finite there.
 
     Args:
-        like: gives dtype and device.
+        like: gives the dtype.
         runs: (count, length) of each run of texts of equal length.
         heads: that share the hidden size.
         dim: the hidden size.

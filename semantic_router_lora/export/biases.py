@@ -24,7 +24,7 @@ def without_residual_biases(weights: BertWeights) -> BertWeights:
     if not weights.layers:
         return weights
     layers = []
-    # what is added to the output of each layer's last normalisation, and of the one before them
+    # of each layer, the bias that the normalisation before it takes: the last has none after it
     added = [layer.attention_output.bias for layer in weights.layers]
     for layer, after in zip(weights.layers, [*added[1:], None], strict=True):
         layers.append(
