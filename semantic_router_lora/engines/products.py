@@ -1,8 +1,9 @@
 """Products of few rows with a weight matrix, in the same bits on any number of threads.
 
 Left to itself, the library for matrix products shares the work of a few rows among threads in ways
-that round differently. Here each thread gets columns of the weight: a thread sums up what one
-thread alone would.
+that round differently. Here each thread gets columns of the weight, and sums up what one thread
+alone would. Columns at an edge are summed up otherwise, so that a narrow weight, as adapters have,
+is not shared: each thread computes the whole.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from torch import Tensor
 
 # More rows than this are multiplied at once: such batches run on one thread, or are long texts.
 _FEW_ROWS = 64
+# Threads get so many columns at least, and a multiple of half of it: what has no edge.
+_COLUMNS = 32
 
 
 def multiply(x: Tensor, weight: Tensor, out: Tensor) -> Tensor:
@@ -22,10 +25,16 @@ def multiply(x: Tensor, weight: Tensor, out: Tensor) -> Tensor:
         weight: (in, out).
         out: (rows, out), contiguous.
     """
-    parts = _parts(x, weight)
-    if parts == 1:
+    threads = torch.get_num_threads()
+    if threads == 1 or not 0 < len(x) <= _FEW_ROWS:
         return torch.mm(x, weight, out=out)
-    out.view(len(x), parts, -1).copy_(_by_columns(x, weight, parts))
+    columns, left = divmod(weight.shape[1], threads)
+    if left or columns < _COLUMNS or columns % (_COLUMNS // 2):
+        whole = torch.bmm(x.expand(threads, -1, -1), weight.expand(threads, -1, -1))
+        return out.copy_(whole[0])
+    shares = weight.view(len(weight), threads, columns).transpose(0, 1)
+    products = torch.bmm(x.expand(threads, -1, -1), shares).transpose(0, 1)
+    out.view(len(x), threads, columns).copy_(products)
     return out
 
 
@@ -35,15 +44,3 @@ def add_product(result: Tensor, x: Tensor, weight: Tensor) -> None:
         result.addmm_(x, weight)
     else:  # in two steps also on one thread, since one step rounds differently
         result.add_(multiply(x, weight, torch.empty_like(result)))
-
-
-def _parts(x: Tensor, weight: Tensor) -> int:
-    threads = torch.get_num_threads()
-    shared = 0 < len(x) <= _FEW_ROWS and weight.shape[1] % threads == 0
-    return threads if shared else 1
-
-
-def _by_columns(x: Tensor, weight: Tensor, parts: int) -> Tensor:
-    """(rows, parts, out / parts)."""
-    columns = weight.view(len(weight), parts, -1).transpose(0, 1)
-    return torch.bmm(x.expand(parts, -1, -1), columns).transpose(0, 1)
