@@ -11,7 +11,8 @@ import pytest
 from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.errors import DataError
 from semantic_router_lora.training.examples import read_examples
-from semantic_router_lora.training.recipe import Recipe, TrainFile, load_recipe
+from semantic_router_lora.training.recipe import Recipe, TrainFile
+from semantic_router_lora.training.recipe_file import load_recipe
 
 RECIPE = "name: tiny\ntrain: [rows.jsonl]\n"
 RECIPES = Path(__file__).parents[1] / "training" / "recipes"

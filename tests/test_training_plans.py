@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from semantic_router_lora.errors import DataError
-from semantic_router_lora.training.recipe import load_recipe
+from semantic_router_lora.training.recipe_file import load_recipe
 from semantic_router_lora.training.run import train
 
 pytest.importorskip("sentence_transformers")

@@ -20,7 +20,7 @@ from tiny_training import COMMAND, RECIPE, write_recipe
 
 from semantic_router_lora.adapters import layout
 from semantic_router_lora.errors import DataError
-from semantic_router_lora.training.recipe import load_recipe
+from semantic_router_lora.training.recipe_file import load_recipe
 from semantic_router_lora.training.run import train
 
 pytest.importorskip("sentence_transformers")

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from semantic_router_lora.benchmark.suite import bundled_file
-from semantic_router_lora.training.recipe import Recipe, load_recipe
+from semantic_router_lora.training.recipe import Recipe
+from semantic_router_lora.training.recipe_file import load_recipe
 
 COMMAND = [sys.executable, "-m", "semantic_router_lora", "train"]
 RECIPE = """

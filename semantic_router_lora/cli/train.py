@@ -26,7 +26,7 @@ def train(
     ] = None,
 ) -> None:
     """Train an adapter and prove that what was written is what was trained."""
-    from semantic_router_lora.training.recipe import load_recipe
+    from semantic_router_lora.training.recipe_file import load_recipe
     from semantic_router_lora.training.run import Interrupted
     from semantic_router_lora.training.run import train as run
 

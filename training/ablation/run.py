@@ -22,7 +22,8 @@ from semantic_router_lora.benchmark.results import environment
 from semantic_router_lora.benchmark.similarities import pooled, similarities_of
 from semantic_router_lora.benchmark.suite import DOMAINS, GENERAL, load_suites
 from semantic_router_lora.embedder import Embedder
-from semantic_router_lora.training.recipe import Recipe, load_recipe
+from semantic_router_lora.training.recipe import Recipe
+from semantic_router_lora.training.recipe_file import load_recipe
 from semantic_router_lora.training.run import train
 
 HERE = Path(__file__).parent
