@@ -12,7 +12,7 @@ from semantic_router_lora.adapters.direct_merge import direct_merge_obstacle, me
 from semantic_router_lora.adapters.read import Adapter
 from semantic_router_lora.base_models import BaseModel
 from semantic_router_lora.engines.bert import BertConfig, read_bert_config
-from semantic_router_lora.engines.precision import bfloat16_is_fast
+from semantic_router_lora.engines.processor import bfloat16_is_fast, onednn_is_faster
 from semantic_router_lora.errors import (
     AdapterFormatError,
     AdapterMismatchError,
@@ -157,28 +157,30 @@ def _build_packed(
 
     tokenizer = tokenizer_for(base, adapter, config.max_position_embeddings, config.vocab_size)
     weights = read_bert_weights(base.folder, config)
-    exact = PackedEngine(weights, pooling=base.pooling)
     if adapter is not None:
-        probes = tokenizer(PROBES)
-        before = exact.hidden(probes)
+        plain, probes = PackedEngine(weights, pooling=base.pooling), tokenizer(PROBES)
+        before = plain.hidden(probes)
         merge_directly(weights.linear_weights(), adapter, config.linear_layers())
-        check_effect(base, adapter, float((exact.hidden(probes) - before).abs().max()))
+        check_effect(base, adapter, float((plain.hidden(probes) - before).abs().max()))
+        del plain
 
-    def narrow(dtype: str) -> PackedEngine:
-        return PackedEngine(weights.to(getattr(torch, dtype)), pooling=base.pooling)
+    def packed(dtype: str) -> Built:
+        typed = weights if dtype == "float32" else weights.to(getattr(torch, dtype))
+        onednn = onednn_is_faster(dtype)
+        runs = PackedEngine(typed, pooling=base.pooling, onednn=onednn)
+        return Built(tokenizer, runs, "packed", dtype)
 
-    if dtype == "auto" and bfloat16_is_fast():
-        probes = tokenizer(_PRECISION_PROBES)
-        half = narrow("bfloat16")
-        cosine = float((half.embed(probes) * exact.embed(probes)).sum(axis=1).min())
-        if cosine >= _LEAST_COSINE:
-            return Built(tokenizer, half, "packed", "bfloat16")
-        logger.info(
-            "%s stays in float32: in bfloat16, a probe has a cosine of %.5f", base.name, cosine
-        )
-    if dtype in ("auto", "float32"):
-        return Built(tokenizer, exact, "packed", "float32")
-    return Built(tokenizer, narrow(dtype), "packed", dtype)
+    if dtype != "auto":
+        return packed(dtype)
+    exact = packed("float32")
+    if not bfloat16_is_fast():
+        return exact
+    probes, half = tokenizer(_PRECISION_PROBES), packed("bfloat16")
+    cosine = float((half.engine.embed(probes) * exact.engine.embed(probes)).sum(axis=1).min())
+    if cosine >= _LEAST_COSINE:
+        return half
+    logger.info("%s stays in float32: in bfloat16, a probe has a cosine of %.5f", base.name, cosine)
+    return exact
 
 
 def check_base(base: BaseModel, adapter: Adapter) -> None:

@@ -21,7 +21,7 @@ def expected(qkv: torch.Tensor, runs: list[tuple[int, int]]) -> torch.Tensor:
 
 
 def attended(qkv: torch.Tensor, runs: list[tuple[int, int]]) -> torch.Tensor:
-    attention = Attention(qkv, runs, HEADS, DIM)
+    attention = Attention(qkv.dtype, runs, HEADS, DIM)
     attention.qkv.copy_(qkv)
     return attention.attend().clone()
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sample_texts import sentences
 from transformers import AutoModel, DistilBertConfig
 
 from semantic_router_lora import Embedder, building
 from semantic_router_lora.base_models import DEFAULT_BASE
-from semantic_router_lora.engines import precision
+from semantic_router_lora.engines import processor
 from semantic_router_lora.errors import AdapterMismatchError, InputError
 
 
@@ -88,17 +90,61 @@ def test_auto_is_bfloat16_only_where_it_is_fast_and_close(monkeypatch, adapter_f
     assert (built().dtype, built().fingerprint) == ("float32", exact.fingerprint)
 
 
+@pytest.fixture
+def make_processor(monkeypatch, tmp_path) -> Iterator[Callable[[str, str], None]]:
+    """What /proc/cpuinfo says."""
+
+    def make(vendor: str, flags: str) -> None:
+        info = tmp_path / "cpuinfo"
+        one = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: {flags}\n"
+        info.write_text(f"{one}\n{one.replace(flags, '').replace(vendor, '')}")
+        monkeypatch.setattr(processor, "_CPU_INFO", info)
+        processor._processor.cache_clear()
+
+    yield make
+    processor._processor.cache_clear()
+
+
 @pytest.mark.parametrize(
-    ("flags", "fast"),
-    [("fpu avx512_bf16 amx_tile amx_bf16", True), ("fpu avx512_bf16 amx_bf16x", False)],
+    ("vendor", "flags", "bfloat16", "onednn"),
+    [
+        ("GenuineIntel", "fpu avx512f avx512_bf16 amx_tile amx_bf16", True, False),
+        ("GenuineIntel", "fpu avx512f avx512_bf16 amx_bf16x", False, False),
+        ("AuthenticAMD", "fpu avx512f avx512_bf16", True, True),
+        ("AuthenticAMD", "fpu avx2", False, False),
+        ("", "", False, False),
+    ],
 )
-def test_fast_bfloat16_is_read_from_the_cpus_flags(monkeypatch, tmp_path, flags, fast):
-    info = tmp_path / "cpuinfo"
-    info.write_text(f"processor\t: 0\nflags\t\t: {flags}\n\nprocessor\t: 1\n")
-    monkeypatch.setattr(precision, "_CPU_INFO", info)
-    precision.bfloat16_is_fast.cache_clear()
-    assert precision.bfloat16_is_fast() is fast
-    monkeypatch.setattr(precision, "_CPU_INFO", tmp_path / "none")
-    precision.bfloat16_is_fast.cache_clear()
-    assert precision.bfloat16_is_fast() is False
-    precision.bfloat16_is_fast.cache_clear()
+def test_what_is_fast_is_read_from_the_processors_flags(
+    make_processor, vendor, flags, bfloat16, onednn
+):
+    make_processor(vendor, flags)
+    assert processor.bfloat16_is_fast() is bfloat16
+    assert processor.onednn_is_faster("bfloat16") is bfloat16
+    assert processor.onednn_is_faster("float32") is onednn
+    assert processor.onednn_is_faster("float16") is False
+
+
+def test_nothing_is_fast_where_the_system_does_not_say(make_processor, monkeypatch, tmp_path):
+    make_processor("AuthenticAMD", "avx512f avx512_bf16")
+    monkeypatch.setattr(processor, "_CPU_INFO", tmp_path / "none")
+    processor._processor.cache_clear()
+    assert not processor.bfloat16_is_fast()
+    assert not processor.onednn_is_faster("float32")
+
+
+def test_nor_where_pytorch_lacks_the_operator(make_processor, monkeypatch):
+    make_processor("AuthenticAMD", "avx512f avx512_bf16")
+    monkeypatch.setattr(processor, "_OPERATOR", "_no_such_operator")
+    assert not processor.onednn_is_faster("float32")
+
+
+def test_vectors_are_the_same_by_mkl_and_by_onednn(monkeypatch, adapter_folder):
+    def built(*, onednn: bool) -> Embedder:
+        monkeypatch.setattr(building, "onednn_is_faster", lambda _: onednn)
+        return Embedder(adapter=str(adapter_folder))
+
+    mkl, onednn = built(onednn=False), built(onednn=True)
+    assert mkl.fingerprint == onednn.fingerprint
+    texts = ["", *sentences(40, 30), "long " * 400]
+    np.testing.assert_allclose(onednn.encode(texts), mkl.encode(texts), atol=1e-6)

@@ -16,6 +16,7 @@ from transformers import AutoModel
 
 from semantic_router_lora import Embedder
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
+from semantic_router_lora.engines import processor
 from semantic_router_lora.engines.bert import BertConfig, read_bert_config
 from semantic_router_lora.engines.bert_weights import BertWeights, read_bert_weights
 from semantic_router_lora.engines.packed import PackedEngine
@@ -49,9 +50,10 @@ def random_tokens(lengths: list[int]) -> list[list[int]]:
     return [[generator.randrange(30522) for _ in range(length)] for length in lengths]
 
 
+@pytest.mark.parametrize("onednn", [False, True], ids=["mkl", "onednn"])
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
-def test_vectors_of_any_length_and_pooling(weights, model, pooling):
-    packed = PackedEngine(weights, pooling=pooling)
+def test_vectors_of_any_length_and_pooling(weights, model, pooling, onednn):
+    packed = PackedEngine(weights, pooling=pooling, onednn=onednn)
     padded = TransformersEngine(model, pooling=pooling, pad_id=0, device=torch.device("cpu"))
     kinds = LENGTHS if pooling == "mean" else {"unequal": LENGTHS["unequal"]}
     for kind, lengths in kinds.items():
@@ -66,8 +68,11 @@ def test_vectors_of_any_length_and_pooling(weights, model, pooling):
 def test_half_precision_keeps_directions(weights):
     tokens = random_tokens(LENGTHS["unequal"])
     exact = PackedEngine(weights, pooling="mean").embed(tokens)
-    for dtype in (torch.bfloat16, torch.float16):
-        half = PackedEngine(weights.to(dtype), pooling="mean").embed(tokens)
+    kinds = [(torch.bfloat16, False), (torch.float16, False)]
+    if processor.onednn_is_faster("bfloat16"):
+        kinds.append((torch.bfloat16, True))
+    for dtype, onednn in kinds:
+        half = PackedEngine(weights.to(dtype), pooling="mean", onednn=onednn).embed(tokens)
         assert half.dtype == np.float32
         assert ((half * exact).sum(axis=1) > 0.9998).all()
 

@@ -19,32 +19,35 @@ class Attention:
 
     What stays in the cache need not be fetched from memory. The keys of a text are read on to a
     multiple of 16, into those of the next text: a mask gives these a weight of exactly 0, and that
-    is faster than to leave them out. In float32 only, whose numbers are finite there.
+    is faster than to leave them out. It is computed in float32 whatever the model's type is: for
+    short texts, PyTorch's kernel takes half the time that it takes in bfloat16.
 
     Args:
-        like: gives the dtype.
+        dtype: of the result.
         runs: (count, length) of each run of texts of equal length.
         heads: that share the hidden size.
         dim: the hidden size.
 
     Attributes:
-        qkv: (tokens, 3 · dim), to be written to: query, key and value of every token.
+        qkv: float32 (tokens, 3 · dim), to be written to: query, key and value of every token.
         context: (tokens, dim), the result.
     """
 
-    def __init__(self, like: Tensor, runs: Sequence[tuple[int, int]], heads: int, dim: int) -> None:
+    def __init__(
+        self, dtype: torch.dtype, runs: Sequence[tuple[int, int]], heads: int, dim: int
+    ) -> None:
         tokens, size = sum(count * length for count, length in runs), dim // heads
-        rows = like.new_empty(tokens + _LANES, 3 * dim)
+        rows = torch.empty(tokens + _LANES, 3 * dim, dtype=torch.float32)
         rows[tokens:] = 0  # the last text has no next one
         self.qkv = rows[:tokens]
-        self.context = like.new_empty(tokens, dim)
+        self.context = torch.empty(tokens, dim, dtype=dtype)
         # query, key, value, mask and result of each run, (texts, heads, tokens or keys, size)
         self._runs: list[tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]] = []
         start = 0
         for count, length in runs:
             if length == 0:
                 continue
-            keys = _keys(length) if like.dtype == torch.float32 else length
+            keys = _keys(length)
             strides = (length * 3 * dim, size, 3 * dim, 1)
             query, key, value = (
                 rows.as_strided((count, heads, seen, size), strides, (3 * start + part) * dim)

@@ -120,7 +120,7 @@ class Rows:
         segments: how many texts in a row are of which adapter; None for the weights as they are.
 
     Attributes:
-        alike: whether all rows are of one adapter, or of none: `add` then takes parts of them.
+        any: whether any row has an adapter.
     """
 
     def __init__(
@@ -135,22 +135,23 @@ class Rows:
             if updates is not None and tokens:
                 self._rows.append((slice(token, token + tokens), updates))
             text, token = text + count, token + tokens
-        self.alike = not self._rows or self._rows[0][0] == slice(0, token)
-        if self.alike:
-            self._rows = [(slice(None), updates) for _, updates in self._rows]
+        self.any = bool(self._rows)
 
-    def add(self, layer: int, part: str, x: Tensor, y: Tensor) -> None:
+    def add(self, layer: int, part: str, block: slice, x: Tensor, y: Tensor) -> None:
         """Add to a linear layer's outputs what its rows' adapters add, in place.
 
         Args:
             layer: number of the encoder's layer.
             part: a field of `LayerUpdate`.
-            x: (tokens, in), the linear layer's input; fewer rows only if they are alike.
-            y: (tokens, out), its output.
+            block: which of all tokens these are.
+            x: (tokens of the block, in), the linear layer's input.
+            y: (tokens of the block, out), its output.
         """
         for rows, updates in self._rows:
+            start, stop = max(rows.start, block.start), min(rows.stop, block.stop)
             update: Update | None = getattr(updates[layer], part)
-            if update is not None:
-                x_rows, y_rows = x[rows], y[rows]
+            if update is not None and start < stop:
+                mine = slice(start - block.start, stop - block.start)
+                x_rows = x[mine]
                 inner = x.new_empty(len(x_rows), update.down.shape[1])
-                add_product(y_rows, multiply(x_rows, update.down, inner), update.up)
+                add_product(y[mine], multiply(x_rows, update.down, inner), update.up)

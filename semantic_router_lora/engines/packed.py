@@ -7,8 +7,10 @@ lengths, has no place in it. Attention runs over runs of texts of equal length.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,32 +21,59 @@ from torch.nn.functional import gelu, layer_norm
 from semantic_router_lora.engines.attention import Attention
 from semantic_router_lora.engines.bert import BertConfig
 from semantic_router_lora.engines.bert_weights import BertWeights, Norm
+from semantic_router_lora.engines.linear import LinearLayer, linear_layer
 from semantic_router_lora.engines.low_rank import LayerUpdate, Rows
 from semantic_router_lora.engines.pooling import pool_packed
-from semantic_router_lora.engines.products import add_product, multiply
 
-# Tokens that go through the feed-forward part at a time. Its inner matrix, four times as wide as
-# the others, then stays in a core's cache between its two multiplications (5 % of the whole).
+# Tokens that go through a layer at a time, but for attention. What one step leaves then lies in a
+# core's cache for the next one (5 % of the whole).
 _BLOCK = 128
+# The rest is cut once more, so that few numbers of rows occur: oneDNN compiles for each of them.
+_SMALL_BLOCK = 64
+
+
+class _Layer(NamedTuple):
+    """A layer of the encoder, ready to run; see `bert_weights.Layer`."""
+
+    query_key_value: LinearLayer
+    attention_output: LinearLayer
+    attention_norm: Norm
+    intermediate: LinearLayer
+    output: LinearLayer
+    output_norm: Norm
 
 
 class PackedEngine:
     """Runs BERT on the CPU on batches without padding.
 
     Args:
-        weights: the encoder's, with an adapter merged or without; not copied.
+        weights: the encoder's, with an adapter merged or without.
         pooling: ``cls``, ``max`` or ``mean``.
+        onednn: whether linear layers are oneDNN's, from a copy of their weights; else they are
+            MKL's, and nothing is copied.
+
+    Attributes:
+        config: the sizes of the encoder.
+        dim: length of a vector.
     """
 
-    def __init__(self, weights: BertWeights, *, pooling: str) -> None:
+    def __init__(self, weights: BertWeights, *, pooling: str, onednn: bool = False) -> None:
+        self.config: BertConfig = weights.config
         self.dim = weights.config.hidden_size
-        self._weights = weights
         self._pooling = pooling
-
-    @property
-    def config(self) -> BertConfig:
-        """The sizes of the encoder."""
-        return self._weights.config
+        self._words, self._positions, self._norm = weights.words, weights.positions, weights.norm
+        prepare = functools.partial(linear_layer, onednn=onednn)
+        self._layers = tuple(
+            _Layer(
+                prepare(layer.query_key_value),
+                prepare(layer.attention_output),
+                layer.attention_norm,
+                prepare(layer.intermediate),
+                prepare(layer.output),
+                layer.output_norm,
+            )
+            for layer in weights.layers
+        )
 
     def embed(
         self,
@@ -83,44 +112,51 @@ class PackedEngine:
         runs: Sequence[tuple[int, int]],
         segments: Sequence[tuple[int, tuple[LayerUpdate, ...] | None]] = (),
     ) -> Tensor:
-        weights, config, dim = self._weights, self._weights.config, self.dim
+        config, dim = self.config, self.dim
         tokens = sum(count * length for count, length in runs)
         ids = np.fromiter(chain.from_iterable(batch), np.int64, tokens)
-        x = weights.words[torch.from_numpy(ids)]
+        x = self._words[torch.from_numpy(ids)]
         start = 0
         for count, length in runs:
             rows = slice(start, start := start + count * length)
-            x[rows].view(count, length, dim).add_(weights.positions[:length])
-        attention = Attention(x, runs, config.num_attention_heads, dim)
-        qkv, y = attention.qkv, torch.empty_like(x)
+            x[rows].view(count, length, dim).add_(self._positions[:length])
 
         def norm(values: Tensor, parameters: Norm) -> Tensor:
             return layer_norm(values, (dim,), *parameters, config.layer_norm_eps)
 
+        attention = Attention(x.dtype, runs, config.num_attention_heads, dim)
         adapters = Rows(batch, segments)
-        block = _BLOCK if adapters.alike else max(1, tokens)
-        x = norm(x, weights.norm)
-        for i, layer in enumerate(weights.layers):
-            multiply(x, layer.query_key_value.weight, qkv).add_(layer.query_key_value.bias)
-            adapters.add(i, "query_key_value", x, qkv)
+        blocks = _blocks(tokens)
+        x = norm(x, self._norm)
+        for i, layer in enumerate(self._layers):
+            for rows in blocks:
+                part, qkv = x[rows], attention.qkv[rows]
+                layer.query_key_value.into(part, qkv)
+                adapters.add(i, "query_key_value", rows, part, qkv)
             context = attention.attend()
-            torch.add(x, layer.attention_output.bias, out=y)
-            add_product(y, context, layer.attention_output.weight)
-            adapters.add(i, "attention_output", context, y)
-            x = norm(y, layer.attention_norm)
-            torch.add(x, layer.output.bias, out=y)
-            for start in range(0, tokens, block):
-                part, result = x[start : start + block], y[start : start + block]
-                inner = part.new_empty(len(part), config.intermediate_size)
-                multiply(part, layer.intermediate.weight, inner).add_(layer.intermediate.bias)
-                adapters.add(i, "intermediate", part, inner)
-                activated = gelu(inner)
-                add_product(result, activated, layer.output.weight)
-                adapters.add(i, "output", activated, result)
-            x = norm(y, layer.output_norm)
+            for rows in blocks:
+                y = layer.attention_output.added_to(x[rows], context[rows])
+                adapters.add(i, "attention_output", rows, context[rows], y)
+                y = norm(y, layer.attention_norm)
+                if adapters.any:
+                    inner = layer.intermediate.apply(y)
+                    adapters.add(i, "intermediate", rows, y, inner)
+                    inner = gelu(inner)
+                else:
+                    inner = layer.intermediate.gelu(y)
+                result = layer.output.added_to(y, inner)
+                adapters.add(i, "output", rows, inner, result)
+                x[rows] = norm(result, layer.output_norm)
         return x
 
 
 def _runs(batch: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     """(count, length) of each run of texts of equal length."""
     return [(len(list(run)), length) for length, run in groupby(map(len, batch))]
+
+
+def _blocks(tokens: int) -> list[slice]:
+    """What goes through a layer at a time."""
+    whole = tokens - tokens % _BLOCK
+    starts = [*range(0, whole, _BLOCK), *range(whole, tokens, _SMALL_BLOCK)]
+    return [slice(start, end) for start, end in pairwise([*starts, tokens])]

@@ -11,7 +11,7 @@ from typing import Any
 from semantic_router_lora.base_models import DEFAULT_BASE, resolve_base
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.encoder import LoRAHuggingFaceEncoder
-from semantic_router_lora.engines.precision import bfloat16_is_fast
+from semantic_router_lora.engines.processor import bfloat16_is_fast
 
 ADAPTER = "multi-domain-cache-lora-L6"
 
