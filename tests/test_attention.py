@@ -21,9 +21,12 @@ def expected(qkv: torch.Tensor, runs: list[tuple[int, int]]) -> torch.Tensor:
 
 
 def attended(qkv: torch.Tensor, runs: list[tuple[int, int]]) -> torch.Tensor:
-    attention = Attention(qkv.dtype, runs, HEADS, DIM)
-    attention.qkv.copy_(qkv)
-    return attention.attend().clone()
+    attention = Attention(qkv.dtype, len(qkv) + 3, runs, HEADS, DIM)
+    attention.qkv[: len(qkv)] = qkv
+    attention.qkv[len(qkv) :] = 5.0
+    context = attention.attend().clone()
+    assert not context[len(qkv) :].any()
+    return context[: len(qkv)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -10,9 +10,10 @@ import torch
 
 from semantic_router_lora.engines.products import add_product, multiply
 
-# (in, out) of the layers of an encoder, and of adapters beside them
-SHAPES = [(384, 1152), (384, 384), (1536, 384), (384, 1000)]
-SHAPES += [(384, rank) for rank in (4, 8, 12, 16, 24, 48)] + [(12, 1152), (4, 384)]
+# (in, out) of the layers of an encoder, and of adapters beside them; how they lie in memory
+WEIGHTS = [((384, 1152), "in"), ((384, 384), "in"), ((1536, 384), "in"), ((384, 1000), "in")]
+WEIGHTS += [((384, rank), order) for rank in (4, 8, 12, 16, 24, 48) for order in ("in", "out")]
+WEIGHTS += [((12, 1152), "in"), ((4, 384), "in")]
 
 
 @pytest.fixture(autouse=True)
@@ -23,10 +24,12 @@ def _threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("threads", [2, 3, 4, 8])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_products_of_few_rows_have_the_same_bits_on_all_threads(shape, threads):
+@pytest.mark.parametrize(("shape", "order"), WEIGHTS, ids=str)
+def test_products_of_few_rows_have_the_same_bits_on_all_threads(shape, order, threads):
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(shape, generator=generator)
+    if order == "out":
+        weight = weight.t().contiguous().t()
     for rows in (2, 3, 4, 5, 8, 9, 16, 17, 33, 64):
         x = torch.randn(rows, shape[0], generator=generator)
         found = []

@@ -24,6 +24,7 @@ class Attention:
 
     Args:
         dtype: of the result.
+        tokens: rows of the batch; those behind its last text get a context of 0.
         runs: (count, length) of each run of texts of equal length.
         heads: that share the hidden size.
         dim: the hidden size.
@@ -34,9 +35,14 @@ class Attention:
     """
 
     def __init__(
-        self, dtype: torch.dtype, runs: Sequence[tuple[int, int]], heads: int, dim: int
+        self,
+        dtype: torch.dtype,
+        tokens: int,
+        runs: Sequence[tuple[int, int]],
+        heads: int,
+        dim: int,
     ) -> None:
-        tokens, size = sum(count * length for count, length in runs), dim // heads
+        size = dim // heads
         rows = torch.empty(tokens + _LANES, 3 * dim, dtype=torch.float32)
         rows[tokens:] = 0  # the last text has no next one
         self.qkv = rows[:tokens]
@@ -60,6 +66,7 @@ class Attention:
             result = self.context[start:end].view(count, length, heads, size).transpose(1, 2)
             self._runs.append((query, key, value, mask, result))
             start = end
+        self.context[start:] = 0
 
     def attend(self) -> Tensor:
         """Compute the context of what is in ``qkv``, and return it."""

@@ -68,8 +68,7 @@ class OneDnn:
 
     def __init__(self, linear: Linear) -> None:
         self._bias = linear.bias
-        weight = linear.weight.t().contiguous()
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, _TYPICAL_ROWS)
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.t(), _TYPICAL_ROWS)
 
     def into(self, x: Tensor, out: Tensor) -> None:
         """See `LinearLayer`."""

@@ -22,7 +22,7 @@ class Update(NamedTuple):
     """What is added to a linear layer: y ← y + (x · down) · up.
 
     Attributes:
-        down: (in, rank).
+        down: (in, rank), a view of (rank, in): so few columns are multiplied faster in that order.
         up: (rank, out), scaling included.
     """
 
@@ -57,7 +57,7 @@ def layer_updates(added: Factors, removed: Factors, layers: int) -> tuple[LayerU
         if not parts:
             return None
         return (
-            torch.cat([down for (down, _), _ in parts]).t().contiguous(),
+            torch.cat([down for (down, _), _ in parts]),
             torch.cat([up * sign for (_, up), sign in parts], dim=1).t().contiguous(),
         )
 
@@ -69,15 +69,15 @@ def layer_updates(added: Factors, removed: Factors, layers: int) -> tuple[LayerU
         width = next(f[1].shape[1] for f in found if f) if len(names) > 1 else 0
         known = [f for f in found if f is not None]
         if len(names) == 1:
-            return Update(*known[0])
-        down = torch.cat([f[0] for f in known], dim=1)
-        up = torch.zeros(down.shape[1], width * len(names))
+            return Update(known[0][0].t(), known[0][1])
+        down = torch.cat([f[0] for f in known])
+        up = torch.zeros(len(down), width * len(names))
         row = 0
         for column, f in enumerate(found):
             if f is not None:
                 up[row : row + len(f[1]), column * width : (column + 1) * width] = f[1]
                 row += len(f[1])
-        return Update(down, up)
+        return Update(down.t(), up)
 
     return tuple(
         LayerUpdate(

@@ -28,8 +28,9 @@ from semantic_router_lora.engines.pooling import pool_packed
 # Tokens that go through a layer at a time, but for attention. What one step leaves then lies in a
 # core's cache for the next one (5 % of the whole).
 _BLOCK = 128
-# The rest is cut once more, so that few numbers of rows occur: oneDNN compiles for each of them.
-_SMALL_BLOCK = 64
+# oneDNN compiles a program for each number of rows, for half a millisecond. So that few numbers
+# occur, the rest of a batch is cut once more, and rows are added up to a multiple.
+_SMALL_BLOCK, _MULTIPLE = 64, 8
 
 
 class _Layer(NamedTuple):
@@ -114,7 +115,9 @@ class PackedEngine:
     ) -> Tensor:
         config, dim = self.config, self.dim
         tokens = sum(count * length for count, length in runs)
-        ids = np.fromiter(chain.from_iterable(batch), np.int64, tokens)
+        over = -tokens % _MULTIPLE if tokens > _SMALL_BLOCK else 0
+        ids = np.zeros(tokens + over, np.int64)  # the rows beyond are of no text
+        ids[:tokens] = np.fromiter(chain.from_iterable(batch), np.int64, tokens)
         x = self._words[torch.from_numpy(ids)]
         start = 0
         for count, length in runs:
@@ -124,9 +127,9 @@ class PackedEngine:
         def norm(values: Tensor, parameters: Norm) -> Tensor:
             return layer_norm(values, (dim,), *parameters, config.layer_norm_eps)
 
-        attention = Attention(x.dtype, runs, config.num_attention_heads, dim)
+        attention = Attention(x.dtype, len(x), runs, config.num_attention_heads, dim)
         adapters = Rows(batch, segments)
-        blocks = _blocks(tokens)
+        blocks = _blocks(len(x))
         x = norm(x, self._norm)
         for i, layer in enumerate(self._layers):
             for rows in blocks:
@@ -147,7 +150,7 @@ class PackedEngine:
                 result = layer.output.added_to(y, inner)
                 adapters.add(i, "output", rows, inner, result)
                 x[rows] = norm(result, layer.output_norm)
-        return x
+        return x[:tokens]
 
 
 def _runs(batch: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
