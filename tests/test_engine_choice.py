@@ -96,8 +96,8 @@ def make_processor(monkeypatch, tmp_path) -> Iterator[Callable[[str, str], None]
 
     def make(vendor: str, flags: str) -> None:
         info = tmp_path / "cpuinfo"
-        one = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: {flags}\n"
-        info.write_text(f"{one}\n{one.replace(flags, '').replace(vendor, '')}")
+        one = f"vendor_id\t: {vendor}\ncpu family\t: 6\nmodel\t\t: 2\nmodel name\t: A\n"
+        info.write_text(f"{one}flags\t\t: {flags}\n\n{one}flags\t\t: none\n")
         monkeypatch.setattr(processor, "_CPU_INFO", info)
         processor._processor.cache_clear()
 
@@ -131,6 +131,12 @@ def test_nothing_is_fast_where_the_system_does_not_say(make_processor, monkeypat
     processor._processor.cache_clear()
     assert not processor.bfloat16_is_fast()
     assert not processor.onednn_is_faster("float32")
+    assert processor.processor_name() == ""
+
+
+def test_a_processor_is_named_with_what_it_can(make_processor):
+    make_processor("AuthenticAMD", "avx512_bf16 fpu avx512f")
+    assert processor.processor_name() == "A, family 6 model 2 avx512f avx512_bf16"
 
 
 def test_nor_where_pytorch_lacks_the_operator(make_processor, monkeypatch):

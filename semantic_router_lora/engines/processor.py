@@ -13,7 +13,12 @@ from typing import NamedTuple
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
+# What matters for products of matrices, of what Linux calls flags.
+_INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
 class _Processor(NamedTuple):
+    name: str
     vendor: str
     flags: frozenset[str]
 
@@ -28,7 +33,16 @@ def _processor() -> _Processor:
             found.setdefault(name.strip(), value.strip())
     except OSError:
         pass
-    return _Processor(found.get("vendor_id", ""), frozenset(found.get("flags", "").split()))
+    name = found.get("model name", "")
+    if "cpu family" in found:
+        name += f", family {found['cpu family']} model {found.get('model', '?')}"
+    return _Processor(name, found.get("vendor_id", ""), frozenset(found.get("flags", "").split()))
+
+
+def processor_name() -> str:
+    """What it is called, and which of the instructions it has that matter; "" if unknown."""
+    name, _, flags = _processor()
+    return " ".join([name, *(flag for flag in _INSTRUCTIONS if flag in flags)])
 
 
 def bfloat16_is_fast() -> bool:
@@ -38,7 +52,7 @@ def bfloat16_is_fast() -> bool:
     AVX-512. Intel's instructions of that name do not suffice without tiles: there, products were
     measured at half the rate of float32's.
     """
-    vendor, flags = _processor()
+    _, vendor, flags = _processor()
     return "amx_bf16" in flags or (vendor == "AuthenticAMD" and "avx512_bf16" in flags)
 
 
@@ -55,7 +69,7 @@ def onednn_is_faster(dtype: str) -> bool:
         return False
     if dtype == "bfloat16":
         return bfloat16_is_fast()
-    vendor, flags = _processor()
+    _, vendor, flags = _processor()
     return dtype == "float32" and vendor == "AuthenticAMD" and "avx512f" in flags
 
 

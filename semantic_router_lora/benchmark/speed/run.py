@@ -28,6 +28,7 @@ from semantic_router_lora.benchmark.speed.timing import WORKLOADS, Timings, time
 from semantic_router_lora.benchmark.speed.workloads import make_workloads
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.engines.bert import BertConfig, read_bert_config
+from semantic_router_lora.engines.processor import processor_name
 from semantic_router_lora.errors import InputError
 from semantic_router_lora.tables import Table
 
@@ -89,6 +90,7 @@ def run_speed(
         "rounds": rounds,
         "scale": scale,
         **environment("cpu"),
+        "processor": processor_name(),
         "threads": threads,  # of each encoder, whatever this process has
         "reference": STOCK,
         "seconds": timings.seconds,
@@ -146,6 +148,8 @@ def speed_table(content: dict[str, Any]) -> Table:
     narrow = content["bfloat16_gemm_per_second"] / content["gemm_per_second"]
     rows.append(("matrix products alone, in bfloat16", *blank, f"{narrow:.0%}"))
     title = f"Speed as a multiple of {reference}'s, {content['threads']} thread(s)"
+    if content.get("processor"):  # files of earlier versions do not say
+        title += f" of {content['processor']}"
     if content["scale"] < 1:
         title += f", {content['scale']:.0%} of the texts of A and B"
     return Table(title, ("Encoder", *heads), rows)
