@@ -51,7 +51,8 @@ class Embedder:
         device: ``auto`` (cuda, else mps, else cpu) or a torch device such as ``cuda:1``.
         dtype: ``float32``, or ``bfloat16``/``float16`` for weights and arithmetic; the vectors
             are float32 in any case. ``auto`` is bfloat16 where the packed engine runs on a CPU
-            that has AMX and probe texts keep a cosine of 0.9998 to float32, else float32.
+            that multiplies it faster (AMX, or AMD's AVX-512) and probe texts keep a cosine of
+            0.9998 to float32, else float32.
         engine: ``packed``, which runs BERT on the CPU without padding and without importing
             transformers; ``transformers``, which runs any architecture and adapter; ``onnx``,
             which runs exported folders without importing PyTorch; ``auto`` takes the first where
