@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
 
 from semantic_router_lora.engines.products import add_product, multiply
 
+pytestmark = pytest.mark.usefixtures("thread_count_put_back")
 # (in, out) of the layers of an encoder, and of adapters beside them; how they lie in memory
 WEIGHTS = [((384, 1152), "in"), ((384, 384), "in"), ((1536, 384), "in"), ((384, 1000), "in")]
 WEIGHTS += [((384, rank), order) for rank in (4, 8, 12, 16, 24, 48) for order in ("in", "out")]
 WEIGHTS += [((12, 1152), "in"), ((4, 384), "in")]
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 4, 8])

@@ -11,6 +11,8 @@ from torch.nn.functional import gelu
 from semantic_router_lora.engines.bert_weights import Linear
 from semantic_router_lora.engines.products import add_product, multiply
 
+_TYPICAL_ROWS = 128  # that oneDNN's layout of a weight is chosen for
+
 
 class LinearLayer(Protocol):
     """x · W + b, alone or with what follows it. Safe to use from several threads.
@@ -94,11 +96,3 @@ class OneDnn:
             x, self._weight, self._bias, then, [], "none"
         )
         return result
-
-
-_TYPICAL_ROWS = 128
-
-
-def linear_layer(linear: Linear, *, onednn: bool) -> LinearLayer:
-    """A linear layer from its weights, which it may keep or copy."""
-    return OneDnn(linear) if onednn else Multiplied(linear)

@@ -88,7 +88,7 @@ class OnnxEngine:
         return session if graph.in_place and self._weights.in_place else None
 
     def _embed(self, session: Any, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        if self._weights.written:  # and the session sees what was written
+        if self._weights.written:  # and the runtime sees what was written
             raise BaseModelError(
                 f"{self._weights.path} was written to while it was in use: load the model again"
             )

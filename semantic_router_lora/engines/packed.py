@@ -7,7 +7,6 @@ lengths, has no place in it. Attention runs over runs of texts of equal length.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from itertools import chain, groupby, pairwise
 from typing import NamedTuple
@@ -21,12 +20,12 @@ from torch.nn.functional import gelu, layer_norm
 from semantic_router_lora.engines.attention import Attention
 from semantic_router_lora.engines.bert import BertConfig
 from semantic_router_lora.engines.bert_weights import BertWeights, Norm
-from semantic_router_lora.engines.linear import LinearLayer, linear_layer
+from semantic_router_lora.engines.linear import LinearLayer, Multiplied, OneDnn
 from semantic_router_lora.engines.low_rank import LayerUpdate, Rows
 from semantic_router_lora.engines.pooling import pool_packed
 
 # Tokens that go through a layer at a time, but for attention. What one step leaves then lies in a
-# core's cache for the next one (5 % of the whole).
+# core's cache for the next one.
 _BLOCK = 128
 # oneDNN compiles a program for each number of rows, for half a millisecond. So that few numbers
 # occur, the rest of a batch is cut once more, and rows are added up to a multiple.
@@ -63,7 +62,7 @@ class PackedEngine:
         self.dim = weights.config.hidden_size
         self._pooling = pooling
         self._words, self._positions, self._norm = weights.words, weights.positions, weights.norm
-        prepare = functools.partial(linear_layer, onednn=onednn)
+        prepare = OneDnn if onednn else Multiplied
         self._layers = tuple(
             _Layer(
                 prepare(layer.query_key_value),

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _CPU_INFO = Path("/proc/cpuinfo")
-
-
+_OPERATOR = "_linear_pointwise"  # of PyTorch's, by which `linear.OneDnn` multiplies
 # What matters for products of matrices, of what Linux calls flags.
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
@@ -71,6 +70,3 @@ def onednn_is_faster(dtype: str) -> bool:
         return bfloat16_is_fast()
     _, vendor, flags = _processor()
     return dtype == "float32" and vendor == "AuthenticAMD" and "avx512f" in flags
-
-
-_OPERATOR = "_linear_pointwise"
