@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from semantic_router_lora.adapters.direct_merge import direct_merge_obstacle, low_rank_factors
 from semantic_router_lora.adapters.read import Adapter
 from semantic_router_lora.base_models import BaseModel
-from semantic_router_lora.batching import WINDOW, progress_bar
+from semantic_router_lora.batching import WINDOW, cut, progress_bar
 from semantic_router_lora.building import PROBES, check_base, check_effect
 from semantic_router_lora.errors import AdapterFormatError, BaseModelError
 
@@ -155,7 +155,7 @@ def embed_mixed(
     """
     packed = packed_engine(engines[0])
     count = sum(map(len, tokens))
-    batches = list(_batches(tokens, engines, workers.batch_tokens(count, most)))
+    batches = list(_batches(tokens, engines, most, workers.parts(count, most)))
     vectors = np.empty((len(tokens), packed.dim), dtype=np.float32)
 
     def embed(batch: _Batch) -> NDArray[np.float32]:
@@ -166,19 +166,16 @@ def embed_mixed(
     return vectors
 
 
-def _batches(tokens: Sequence[list[int]], engines: Sequence[Engine], most: int) -> Iterator[_Batch]:
+def _batches(
+    tokens: Sequence[list[int]], engines: Sequence[Engine], most: int, parts: int
+) -> Iterator[_Batch]:
     """Rows of one adapter together, the longest first."""
     numbers = {id(engine): number for number, engine in enumerate(engines)}
     of_row = np.array([numbers[id(engine)] for engine in engines])
     lengths = np.array([len(ids) for ids in tokens])
     order = np.lexsort((-lengths, of_row))
-    start = 0
-    while start < len(order):
-        end, count = start, 0
-        while end < len(order) and (end == start or count + lengths[order[end]] <= most):
-            count += int(lengths[order[end]])
-            end += 1
-        rows = order[start:end]
+    for batch in cut(lengths[order].tolist(), most, parts, padded=False):
+        rows = order[batch]
         kinds, first = np.unique(of_row[rows], return_index=True)
         sizes = np.diff([*first, len(rows)])
         segments = [
@@ -186,4 +183,3 @@ def _batches(tokens: Sequence[list[int]], engines: Sequence[Engine], most: int) 
             for kind, size in zip(kinds, sizes, strict=True)
         ]
         yield _Batch(rows, [tokens[row] for row in rows], segments)
-        start = end

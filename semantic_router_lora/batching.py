@@ -52,8 +52,8 @@ def embed_texts(
         for start in range(0, len(texts), WINDOW):
             tokens = tokenizer(texts[start : start + WINDOW])
             lengths = [len(ids) for ids in tokens]
-            width = workers.batch_tokens(sum(lengths), most) if workers else most
-            rows = list(batches_of(lengths, width))
+            parts = workers.parts(sum(lengths), most) if workers else 1
+            rows = list(batches_of(lengths, most, parts))
             batches = [[tokens[row] for row in batch] for batch in rows]
             results: Iterator[NDArray[np.float32]] = (
                 workers.map(engine.embed, batches, sum(lengths), engine.embed_alone)
@@ -67,15 +67,37 @@ def embed_texts(
     return vectors
 
 
-def batches_of(lengths: Sequence[int], most: int) -> Iterator[NDArray[np.intp]]:
-    """Row numbers by falling length, cut where padding would exceed so many tokens."""
+def batches_of(lengths: Sequence[int], most: int, parts: int = 1) -> Iterator[NDArray[np.intp]]:
+    """Row numbers by falling length, in so many batches of about as many tokens.
+
+    There are more of them where padding would exceed ``most`` tokens.
+    """
     order = np.argsort(-np.asarray(lengths), kind="stable")
-    start = 0
-    while start < len(order):
-        widest = max(1, lengths[order[start]])
-        size = max(1, most // widest)
-        yield order[start : start + size]
-        start += size
+    for batch in cut([lengths[row] for row in order], most, parts, padded=True):
+        yield order[batch]
+
+
+def cut(lengths: Sequence[int], most: int, parts: int, *, padded: bool) -> Iterator[slice]:
+    """Cut rows into so many batches of about as many tokens, so that threads end together.
+
+    Args:
+        lengths: tokens of each row; from the longest to the shortest if they are padded.
+        most: tokens of a batch at most, but for a row that is longer by itself: there are more
+            batches where needed.
+        parts: at least 1.
+        padded: whether a batch counts as many tokens as if all rows were as long as its first.
+    """
+    left, start = sum(lengths), 0
+    while start < len(lengths):
+        share, tokens, end = left / max(1, parts), 0, start
+        while end < len(lengths):
+            more = lengths[end]
+            size = max(1, lengths[start]) * (end + 1 - start) if padded else tokens + more
+            if end > start and (size > most or tokens + more / 2 > share):
+                break
+            tokens, end = tokens + more, end + 1
+        yield slice(start, end)
+        start, left, parts = end, left - tokens, parts - 1
 
 
 def progress_bar(total: int, shown: bool) -> contextlib.AbstractContextManager[Any]:

@@ -8,34 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semantic_router_lora.adapters.read import read_adapter
-from semantic_router_lora.adapters.resolve import resolve_adapter
-from semantic_router_lora.adapting import (
-    adapted_engine,
-    embed_each,
-    packed_engine,
-    updates_for,
-)
 from semantic_router_lora.batching import MOST_TOKENS, embed_texts
-from semantic_router_lora.building import EngineName, tokenizer_for
+from semantic_router_lora.building import EngineName
 from semantic_router_lora.coalescing import Coalescer
-from semantic_router_lora.devices import HostCpu
-from semantic_router_lora.errors import AdapterMismatchError, InputError
-from semantic_router_lora.loading import fingerprint, load
+from semantic_router_lora.errors import AdapterMismatchError
+from semantic_router_lora.loading import Loaded, load
 from semantic_router_lora.options import DType, check_options
 from semantic_router_lora.reference import ModelReference
-from semantic_router_lora.shared_base import BaseTokenizer, adapter_state, check_adapters
+from semantic_router_lora.shared_base import SharedBase, check_adapters
 from semantic_router_lora.tokenization import check_texts
 from semantic_router_lora.vector_cache import VectorCache
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from semantic_router_lora.engines.protocol import Engine
-
-# Adapters that `encode(adapters=...)` keeps: each takes a few megabytes with its tokenizer.
-_MOST_SHARED = 64
 
 
 class Embedder:
@@ -102,27 +87,24 @@ class Embedder:
             cache_size=cache_size,
         )
         loaded = load(base, adapter, device=device, dtype=dtype, engine=engine, threads=threads)
-        self._base, self._adapter = loaded.base, loaded.adapter
-        self.device: torch.device | HostCpu = loaded.device
-        self._workers, self._tokenizer = loaded.workers, loaded.tokenizer
-        self._engine: Engine = loaded.engine
-        self.engine, self.dtype = loaded.engine_name, loaded.dtype
-        self.fingerprint = loaded.fingerprint
-        self._max_batch_tokens = max_batch_tokens or MOST_TOKENS[self.engine]
         self._options: dict[str, Any] = {
             "device": device,
             # not `auto`, which may come to another type elsewhere; an export has but one
-            "dtype": dtype if self.engine == "onnx" else self.dtype,
+            "dtype": dtype if loaded.engine_name == "onnx" else loaded.dtype,
             "engine": engine,
             "threads": threads,
             "max_batch_tokens": max_batch_tokens,
             "cache_size": cache_size,
         }
-        self._merged = self._adapter  # what is in the weights, also for those that share them
-        own_tokenizer = self._adapter is not None and self._adapter.tokenizer is not None
-        self._base_tokenizer = BaseTokenizer(self._base, None if own_tokenizer else self._tokenizer)
-        self._shared = functools.lru_cache(_MOST_SHARED)(self._with_state)
+        self._shared = SharedBase(loaded)
         self._cache = VectorCache(cache_size) if cache_size else None
+        self._max_batch_tokens = max_batch_tokens or MOST_TOKENS[loaded.engine_name]
+        self._use(loaded)
+
+    def _use(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self.device, self.dtype, self.engine = loaded.device, loaded.dtype, loaded.engine_name
+        self.fingerprint = loaded.fingerprint
         self._coalescer = Coalescer(self.encode)
 
     @classmethod
@@ -134,7 +116,8 @@ class Embedder:
     @property
     def reference(self) -> str:
         """``<base>+lora:<adapter>``, or ``<base>`` alone: enough to build this embedder again."""
-        return str(ModelReference(self._base.name, self._adapter.name if self._adapter else None))
+        adapter = self._loaded.adapter
+        return str(ModelReference(self._loaded.base.name, adapter.name if adapter else None))
 
     @property
     def max_seq_length(self) -> int:
@@ -142,17 +125,17 @@ class Embedder:
 
         Characters beyond 4096 for each of them never count.
         """
-        return self._tokenizer.max_length
+        return self._loaded.tokenizer.max_length
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return self._engine.dim
+        return self._loaded.engine.dim
 
     @property
     def pooling(self) -> str:
         """How token vectors become one: ``mean``, ``cls`` or ``max``."""
-        return self._base.pooling
+        return self._loaded.base.pooling
 
     def with_adapter(self, adapter: str | None) -> Embedder:
         """The same base with another adapter; weights, threads and cache are shared.
@@ -172,29 +155,9 @@ class Embedder:
             BaseModelError: if the base's own tokenizer is needed for the first time, and the
                 base's files are others by now.
         """
-        if self.engine != "packed" or self.dtype != "float32":
-            raise InputError(
-                f"adapters share a base on the packed engine in float32 only; this one runs on "
-                f"the {self.engine} engine in {self.dtype}"
-            )
-        packed = packed_engine(self._engine)
-        location = resolve_adapter(adapter) if adapter is not None else None
-        found = read_adapter(location.name, location.folder) if location else None
-        config = packed.config
-        if found is None or found.tokenizer is None:
-            tokenizer = self._base_tokenizer.get(config)
-        else:
-            tokenizer = tokenizer_for(
-                self._base, found, config.max_position_embeddings, config.vocab_size
-            )
-        updates = updates_for(packed, self._base, self._merged, found, tokenizer)
         other = object.__new__(Embedder)
         other.__dict__.update(self.__dict__)
-        other._adapter, other._tokenizer = found, tokenizer
-        other._shared = functools.lru_cache(_MOST_SHARED)(other._with_state)
-        other._engine = adapted_engine(packed, updates)
-        other._coalescer = Coalescer(other.encode)
-        other.fingerprint = fingerprint(self._base, found, tokenizer, self.dtype)
+        other._use(self._shared.with_adapter(adapter))
         return other
 
     async def aencode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -233,38 +196,20 @@ class Embedder:
         checked = check_texts(texts)
         if adapters is not None:
             names = check_adapters(adapters, len(checked))
-            return self._encode_mixed(checked, names, show_progress)
+            return self._shared.encode(
+                checked, names, self._max_batch_tokens, show_progress=show_progress
+            )
         if self._cache is not None and checked:
             encode = functools.partial(self._encode, show_progress=show_progress)
             return self._cache.encode(self.fingerprint, checked, encode)
         return self._encode(checked, show_progress)
 
-    def _encode_mixed(
-        self, texts: list[str], adapters: Sequence[str | None], show_progress: bool
-    ) -> NDArray[np.float32]:
-        if not texts:
-            return np.empty((0, self.dim), dtype=np.float32)
-        found = {name: self._shared(name, adapter_state(name)) for name in dict.fromkeys(adapters)}
-        assert self._workers is not None  # the packed engine runs on the CPU
-        return embed_each(
-            texts,
-            [found[name]._tokenizer for name in adapters],
-            [found[name]._engine for name in adapters],
-            self._workers,
-            self._max_batch_tokens,
-            show_progress=show_progress,
-        )
-
-    def _with_state(self, adapter: str | None, _: tuple[object, ...]) -> Embedder:
-        """As `with_adapter`; the adapter's state only tells apart what is remembered."""
-        return self.with_adapter(adapter)
-
     def _encode(self, checked: Sequence[str], show_progress: bool = False) -> NDArray[np.float32]:
         return embed_texts(
             checked,
-            self._tokenizer,
-            self._engine,
-            self._workers,
+            self._loaded.tokenizer,
+            self._loaded.engine,
+            self._loaded.workers,
             self._max_batch_tokens,
             show_progress=show_progress,
         )

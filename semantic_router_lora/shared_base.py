@@ -1,74 +1,119 @@
-"""What embedders over one base share beside its weights, and whether an adapter's files changed."""
+"""A base in memory that many adapters share."""
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from semantic_router_lora.adapters import layout
-from semantic_router_lora.base_models import BaseModel, file_sha256
+from semantic_router_lora.adapters.read import read_adapter
+from semantic_router_lora.adapters.resolve import resolve_adapter
+from semantic_router_lora.adapting import (
+    adapted_engine,
+    embed_each,
+    packed_engine,
+    updates_for,
+)
+from semantic_router_lora.base_tokenizer import BaseTokenizer
 from semantic_router_lora.building import tokenizer_for
-from semantic_router_lora.errors import BaseModelError, InputError
+from semantic_router_lora.errors import InputError
+from semantic_router_lora.loading import Loaded, fingerprint
 from semantic_router_lora.reference import existing_folder
 
 if TYPE_CHECKING:
-    from semantic_router_lora.engines.bert import BertConfig
-    from semantic_router_lora.tokenization import TextTokenizer
+    from numpy.typing import NDArray
 
-# What a tokenizer may be read from.
-_TOKENIZER_FILES = (".json", ".txt", ".model")
+# Adapters that are kept for rows of texts: each takes a few megabytes with its tokenizer.
+_MOST_KEPT = 64
 # What decides an adapter's vectors.
 _ADAPTER_FILES = (layout.CONFIG, layout.WEIGHTS, layout.TOKENIZER, layout.TRAINING_INFO)
 
 
-class BaseTokenizer:
-    """The tokenizer of a base, as it was when the base was loaded.
+class SharedBase:
+    """A loaded model, and the adapters that lie beside its weights. Safe to use in threads.
 
     Args:
-        base: the base model.
-        loaded: its tokenizer; None, where an adapter's own was loaded instead of it, leaves it to
-            be read when it is first needed.
+        loaded: with an adapter merged or without.
+
+    Attributes:
+        kept: gives what was loaded for an adapter's name and state; see `adapter_state`.
     """
 
-    def __init__(self, base: BaseModel, loaded: TextTokenizer | None) -> None:
-        self._base = base
+    def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
-        self._seen = None if loaded else _digests(base.folder)
+        own_tokenizer = loaded.adapter is not None and loaded.adapter.tokenizer is not None
+        self._base_tokenizer = BaseTokenizer(
+            loaded.base, None if own_tokenizer else loaded.tokenizer
+        )
+        # the state is only there to tell apart what is remembered
+        self.kept = functools.lru_cache(_MOST_KEPT)(lambda adapter, _: self.with_adapter(adapter))
 
-    def get(self, config: BertConfig) -> TextTokenizer:
-        """The tokenizer, for a model of these sizes.
+    def with_adapter(self, adapter: str | None) -> Loaded:
+        """The same weights with another adapter; arguments and errors as of `Embedder`."""
+        loaded = self._loaded
+        if loaded.engine_name != "packed" or loaded.dtype != "float32":
+            raise InputError(
+                f"adapters share a base on the packed engine in float32 only; this one runs on "
+                f"the {loaded.engine_name} engine in {loaded.dtype}"
+            )
+        engine = packed_engine(loaded.engine)
+        config = engine.config
+        location = resolve_adapter(adapter) if adapter is not None else None
+        found = read_adapter(location.name, location.folder) if location else None
+        if found is None or found.tokenizer is None:
+            tokenizer = self._base_tokenizer.get(config)
+        else:
+            tokenizer = tokenizer_for(
+                loaded.base, found, config.max_position_embeddings, config.vocab_size
+            )
+        updates = updates_for(engine, loaded.base, loaded.adapter, found, tokenizer)
+        return replace(
+            loaded,
+            adapter=found,
+            tokenizer=tokenizer,
+            engine=adapted_engine(engine, updates),
+            fingerprint=fingerprint(loaded.base, found, tokenizer, loaded.dtype),
+        )
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        adapters: Sequence[str | None],
+        most: int,
+        *,
+        show_progress: bool,
+    ) -> NDArray[np.float32]:
+        """Embed texts with an adapter for each of them.
+
+        Args:
+            texts: any number, checked.
+            adapters: as many, checked.
+            most: tokens of a batch.
+            show_progress: draw a progress bar on standard error.
+
+        Returns:
+            float32 (texts, dim).
 
         Raises:
-            BaseModelError: if it is still to be read, and its files are others by now.
+            Exception: of `with_adapter`.
         """
-        if self._loaded is None:
-            self._check()
-            read = tokenizer_for(
-                self._base, None, config.max_position_embeddings, config.vocab_size
-            )
-            self._check()  # again, so that what was read is what was seen
-            self._loaded = read
-        return self._loaded
-
-    def _check(self) -> None:
-        if _digests(self._base.folder) != self._seen:
-            raise BaseModelError(
-                f"the files of {self._base.name} changed or went since it was loaded, and its "
-                f"tokenizer was not read before: load the base again"
-            )
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    try:
-        return {
-            path.name: file_sha256(path)
-            for path in sorted(folder.iterdir())
-            if path.suffix in _TOKENIZER_FILES and path.is_file()
-        }
-    except OSError:  # the folder, or a file of it, goes at this moment
-        return {}
+        if not texts:
+            return np.empty((0, self._loaded.engine.dim), dtype=np.float32)
+        found = {name: self.kept(name, adapter_state(name)) for name in dict.fromkeys(adapters)}
+        assert self._loaded.workers is not None  # the packed engine runs on the CPU
+        return embed_each(
+            texts,
+            [found[name].tokenizer for name in adapters],
+            [found[name].engine for name in adapters],
+            self._loaded.workers,
+            most,
+            show_progress=show_progress,
+        )
 
 
 def adapter_state(name: str | None) -> tuple[object, ...]:

@@ -60,10 +60,10 @@ def test_rows_of_different_adapters_in_one_call(default, merged):
 
 def test_an_adapter_takes_no_copy_of_the_weights(default):
     shared = default.with_adapter("law-cache-lora-L6")
-    assert shared._engine.engine is default._engine
+    assert shared._loaded.engine.engine is default._loaded.engine
     size = sum(
         tensor.numel() * tensor.element_size()
-        for layer in shared._engine.updates
+        for layer in shared._loaded.engine.updates
         for update in layer
         for tensor in update
     )
@@ -128,7 +128,7 @@ def test_encoders_share_a_base():
     first = LoRAHuggingFaceEncoder(adapter="law-cache-lora-L6")
     second = first.with_adapter("medical-cache-lora-L6")
     assert second.name == LoRAHuggingFaceEncoder(adapter="medical-cache-lora-L6").name
-    assert second.embedder._engine.engine is first.embedder._engine
+    assert second.embedder._loaded.engine.engine is first.embedder._loaded.engine
     assert second(["a lease"]) != first(["a lease"])
     alone = LoRAHuggingFaceEncoder(adapter="medical-cache-lora-L6")(["a lease"])
     np.testing.assert_allclose(second(["a lease"]), alone, atol=1e-5)

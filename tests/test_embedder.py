@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import pickle
 import subprocess
 import sys
@@ -14,9 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder, batching
+from semantic_router_lora import Embedder, LoRAHuggingFaceEncoder
 from semantic_router_lora.base_models import DEFAULT_BASE
-from semantic_router_lora.batching import batches_of
 from semantic_router_lora.errors import AdapterMismatchError, InputError, ModelReferenceError
 
 TEXTS = [
@@ -77,20 +75,6 @@ def test_same_vector_in_any_batch(embedder, adapter_folder):
         np.testing.assert_allclose(embedder.encode([text])[0], together[position], atol=1e-6)
     tiny = Embedder(DEFAULT_BASE, str(adapter_folder), max_batch_tokens=1)
     np.testing.assert_allclose(tiny.encode(TEXTS), together[: len(TEXTS)], atol=1e-6)
-
-
-def test_batches_keep_the_token_budget():
-    lengths = [3, 200, 5, 90, 4, 256, 7]
-    batches = list(batches_of(lengths, 300))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
-    for rows in batches:
-        assert len(rows) * max(lengths[row] for row in rows) <= 300
-
-
-def test_more_texts_than_one_window(embedder, monkeypatch):
-    whole = embedder.encode(TEXTS)
-    monkeypatch.setattr(batching, "WINDOW", 3)
-    np.testing.assert_allclose(embedder.encode(TEXTS), whole, atol=1e-6)
 
 
 def test_threads_get_what_one_thread_gets(embedder):
@@ -192,51 +176,6 @@ def test_a_huge_text_is_embedded_as_its_beginning(embedder):
     np.testing.assert_allclose(
         embedder.encode([words, spaces]), embedder.encode([beginning, "hello"]), atol=1e-6
     )
-
-
-def test_encoder_gives_lists_of_floats(encoder, embedder):
-    vectors = encoder(["one", "two"])
-    assert isinstance(vectors, list) and isinstance(vectors[0], list)
-    assert isinstance(vectors[0][0], float)
-    np.testing.assert_allclose(vectors, embedder.encode(["one", "two"]), atol=1e-6)
-    assert encoder([]) == []
-    assert asyncio.run(encoder.acall(["one"])) == encoder(["one"])
-
-
-def test_encoder_name_type_and_arguments(encoder, adapter_folder, base_folder):
-    assert encoder.type == "lora_huggingface"
-    assert encoder.name == f"{DEFAULT_BASE}+lora:{adapter_folder}"
-    by_name = LoRAHuggingFaceEncoder(name=encoder.name)
-    assert by_name.embedder.fingerprint == encoder.embedder.fingerprint
-    moved = LoRAHuggingFaceEncoder(adapter=str(adapter_folder), base_model=str(base_folder))
-    assert moved.embedder.fingerprint == encoder.embedder.fingerprint
-    assert moved.name == f"{base_folder}+lora:{adapter_folder}"
-    for wrong in (
-        {"name": encoder.name, "adapter": "another"},
-        {"adaptor": str(adapter_folder)},
-        {"model_kwargs": {"torch_dtype": "float16"}},
-        {"type": "huggingface"},
-    ):
-        with pytest.raises(InputError):
-            LoRAHuggingFaceEncoder(**wrong)
-
-
-def test_options_of_the_parents_call(encoder):
-    assert encoder(["a"], batch_size=1, pooling_strategy="mean") == encoder(["a"])
-    with pytest.raises(InputError, match="unit length"):
-        encoder(["a"], normalize_embeddings=False)
-    with pytest.raises(InputError, match="pools by 'mean'"):
-        encoder(["a"], pooling_strategy="max")
-
-
-def test_pickle_deepcopy_and_dump(encoder):
-    for copied in (pickle.loads(pickle.dumps(encoder)), copy.deepcopy(encoder)):
-        assert copied.name == encoder.name
-        assert copied(["text"]) == encoder(["text"])
-    dump = encoder.model_dump() if hasattr(encoder, "model_dump") else encoder.dict()
-    assert dump["name"] == encoder.name
-    assert dump["type"] == "lora_huggingface"
-    assert len(pickle.dumps(encoder)) < 10_000
 
 
 def test_unpickling_elsewhere_notices_another_adapter(make_adapter, tmp_path):

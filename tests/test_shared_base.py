@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from semantic_router_lora import Embedder, embedder
+from semantic_router_lora import Embedder, shared_base
 from semantic_router_lora.adapters.resolve import resolve_adapter
 from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.errors import BaseModelError, InputError
@@ -63,7 +63,7 @@ def test_an_adapter_that_is_replaced_is_read_again(law_folder):
     names = [str(law_folder)] * 2
     first = shared.encode(TEXTS, adapters=names)
     assert shared.encode(TEXTS, adapters=names).tobytes() == first.tobytes()
-    assert shared._shared.cache_info().misses == 1
+    assert shared._shared.kept.cache_info().misses == 1
     shutil.rmtree(law_folder)
     shutil.copytree(resolve_adapter(MEDICAL).folder, law_folder)  # with the times of its files
     expected = shared.encode(TEXTS, adapters=[MEDICAL] * 2)
@@ -72,13 +72,13 @@ def test_an_adapter_that_is_replaced_is_read_again(law_folder):
 
 
 def test_only_the_adapters_used_last_are_kept(monkeypatch):
-    monkeypatch.setattr(embedder, "_MOST_SHARED", 1)
+    monkeypatch.setattr(shared_base, "_MOST_KEPT", 1)
     shared = Embedder(DEFAULT_BASE)
     mixed = shared.encode(TEXTS, adapters=[LAW, MEDICAL])
     for row, name in enumerate((LAW, MEDICAL)):
         alone = shared.encode(TEXTS[row : row + 1], adapters=[name])
         np.testing.assert_allclose(alone[0], mixed[row], atol=1e-5)
-    assert shared._shared.cache_info().currsize == 1
+    assert shared._shared.kept.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize(

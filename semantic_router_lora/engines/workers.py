@@ -55,10 +55,15 @@ class Workers:
             self.threads = (int(setting) if setting.isdecimal() else 0) or _cpu_count()
         self._spreading = Spreading(self.threads)
 
-    def batch_tokens(self, tokens: int, most: int) -> int:
-        """A size of batches that gives every thread some of this many tokens, and none too few."""
-        share = -(-tokens // self.threads)
-        return min(most, max(share, _LEAST_TOKENS))
+    def parts(self, tokens: int, most: int) -> int:
+        """How many batches to make of so many tokens: as many for each thread, and none too small.
+
+        Args:
+            tokens: of all batches together.
+            most: of a batch.
+        """
+        rounds = -(-tokens // (self.threads * most))
+        return max(1, min(rounds * self.threads, -(-tokens // _LEAST_TOKENS)))
 
     def map(
         self,

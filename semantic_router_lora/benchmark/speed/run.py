@@ -84,7 +84,7 @@ def run_speed(
                 costs[peer].append(asdict(process_cost(peer, threads, exported, work)))
     progress("rows of different adapters in one batch")
     embedder = Embedder(adapter=ADAPTER, threads=threads)
-    lengths = [len(ids) for ids in embedder._tokenizer(workloads.queries)]
+    lengths = [len(ids) for ids in embedder._loaded.tokenizer(workloads.queries)]
     return {
         "kind": "speed",
         "rounds": rounds,
