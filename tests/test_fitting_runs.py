@@ -1,21 +1,19 @@
-"""Whole fits on a tiny base: kept or not, stopped and gone on with, from the command line."""
+"""Whole fits on a tiny base: kept, repeated, stopped and gone on with, from the command line."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from fitting_runs import ROUTES, make_small, router_of
 from safetensors.torch import load_file
 
 from semantic_router_lora import Embedder, fit_adapter, load_router
@@ -23,71 +21,17 @@ from semantic_router_lora.adapters.read import read_adapter
 from semantic_router_lora.base_models import resolve_base
 from semantic_router_lora.centroids import towards_centroids
 from semantic_router_lora.errors import DataError, InputError
-from semantic_router_lora.fitting import helpers, outcome, rows, trainer
-from semantic_router_lora.fitting.held_out import Rise, rise
-from semantic_router_lora.fitting.router_file import RouterFile
+from semantic_router_lora.fitting import trainer
 from semantic_router_lora.fitting.routes import RouteSet
-from semantic_router_lora.fitting.scores import Neighbours, Scoring
-from semantic_router_lora.training.trainer import AdapterTrainer
+from semantic_router_lora.fitting.scores import Neighbours
 
 pytest.importorskip("sentence_transformers")
 pytestmark = pytest.mark.slow
-
-TOPICS = ("my parcel", "the weather", "this song", "a bank card", "the garden", "one flight")
-MARKS = {"now": ("urgent", "quickly"), "later": ("tomorrow", "sometime"), "never": ("not", "no")}
-ROUTES = {
-    name: [f"{mark} tell me about {topic} then" for mark in marks for topic in TOPICS]
-    for name, marks in MARKS.items()
-}
-HOLDS = Rise.__dict__["holds"]
-LEAST_TEXTS = 256  # so that a training takes a second
-
-
-@pytest.fixture(scope="module")
-def tiny_base(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from test_training import random_base
-    from transformers import BertConfig
-
-    config = BertConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
-    )
-    return random_base(config, base_folder, tmp_path_factory.mktemp("tiny"))
-
-
-def make_small(patch: pytest.MonkeyPatch) -> None:
-    """Train shortly, and keep whatever comes out: random weights learn nothing in a second."""
-    patch.setattr(rows, "_LEAST_TEXTS", LEAST_TEXTS)
-    patch.setattr(rows, "_MOST_TEXTS", LEAST_TEXTS)
-    patch.setattr(Rise, "holds", property(lambda found: True))
-    patch.setattr(Rise, "is_positive", property(lambda found: True))
-    patch.setattr(helpers, "_MOST_PROCESSES", 1)  # others would not know of this
-
-
-def make_slow(patch: pytest.MonkeyPatch) -> None:
-    """Leave time to stop it: the same steps, with pauses."""
-    step = AdapterTrainer.training_step
-
-    def slow_step(self: AdapterTrainer, *given: Any, **named: Any) -> Any:
-        time.sleep(0.3)
-        return step(self, *given, **named)
-
-    patch.setattr(AdapterTrainer, "training_step", slow_step)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     make_small(monkeypatch)
-
-
-def router_of(line: str, base: Path) -> dict[str, Any]:
-    routes = [{"name": name, "utterances": texts} for name, texts in ROUTES.items()]
-    if line == "1":
-        return {
-            "router_type": "indexed",
-            "encoder": {"type": "huggingface", "name": str(base)},
-            "routes": routes,
-        }
-    return {"encoder_type": "huggingface", "encoder_name": str(base), "routes": routes}
 
 
 @pytest.fixture(scope="module")
@@ -155,72 +99,6 @@ def test_the_same_fit_gives_the_same_weights_also_in_a_thread(fitted, tmp_path):
         fit_adapter(path, tmp_path / "out", folds=2)
 
 
-def test_a_fit_that_does_not_help_writes_no_adapter(tiny_base, tmp_path, monkeypatch):
-    monkeypatch.setattr(Rise, "holds", HOLDS)
-    texts = [text for texts in ROUTES.values() for text in texts]
-    scattered = {f"route {n}": texts[n::3] for n in range(3)}  # labels that say nothing
-    path = tmp_path / "router.json"
-    routes = [{"name": name, "utterances": found} for name, found in scattered.items()]
-    path.write_text(json.dumps(router_of("0", tiny_base) | {"routes": routes}))
-    report = fit_adapter(path, tmp_path / "out", folds=2)
-    assert not report.kept and report.adapter is report.router is None
-    assert report.verdict().startswith("Not kept")
-    written = {file.name for file in (tmp_path / "out").iterdir()}
-    assert written <= {"report.json", "report.md", "confusion.png"}
-    assert "Not kept" in (tmp_path / "out" / "report.md").read_text()
-
-
-def test_where_the_adapter_does_not_help_another_scoring_may(tiny_base, tmp_path, monkeypatch):
-    monkeypatch.setattr(Rise, "holds", HOLDS)
-    found = iter([-0.1, 0.1, -0.1])  # of both, of the scoring, of the adapter
-    monkeypatch.setattr(outcome, "rise", lambda *of: replace(rise(*of), low=next(found)))
-    best = Scoring(5, "max", 0.7)
-    monkeypatch.setattr(outcome, "best_scoring", lambda *of: best)
-    path = tmp_path / "router.yaml"
-    path.write_text(yaml.safe_dump(router_of("1", tiny_base)))
-    report = fit_adapter(path, tmp_path / "out", folds=2)
-    assert not report.kept and report.adapter is None
-    assert "scored anew: max of 5, centroid weight 0.7" in report.verdict()
-    assert report.router == str(tmp_path / "out" / "router.yaml")
-    content = yaml.safe_load(Path(report.router).read_text())
-    assert content["encoder"] == {"type": "huggingface", "name": str(tiny_base)}
-    assert RouterFile.read(Path(report.router)).scoring == best
-    routes = RouteSet.of(ROUTES)
-    queries = ["urgent news about the garden", "never tell me of a song"]
-    embedder = Embedder(str(tiny_base))
-    utterances = towards_centroids(embedder.encode(list(routes.texts)), routes.labels, 0.7)
-    neighbours = Neighbours.of(embedder.encode(queries), utterances, routes.labels)
-    chosen = [routes.names[number] for number in best.choose(neighbours)[0]]
-    router = load_router(report.router)
-    assert [router(query, threshold=-1.0).name for query in queries] == chosen
-
-
-def test_thresholds_of_one_encoder_are_not_written_for_another(tiny_base, tmp_path, monkeypatch):
-    found = iter([-0.1, 0.1, -0.1])
-    monkeypatch.setattr(Rise, "holds", HOLDS)
-    monkeypatch.setattr(outcome, "rise", lambda *of: replace(rise(*of), low=next(found)))
-    path = tmp_path / "router.yaml"
-    path.write_text(yaml.safe_dump(router_of("1", tiny_base) | {"encoder": {"type": "openai"}}))
-    report = fit_adapter(path, tmp_path / "out", folds=2, base=str(tiny_base))
-    assert report.rescored.holds and not report.kept
-    assert report.router is None
-    assert not (tmp_path / "out" / "router.yaml").exists()
-
-
-def test_a_base_that_semantic_router_pools_otherwise_is_refused(tiny_base, tmp_path):
-    base = Path(shutil.copytree(tiny_base, tmp_path / "base"))
-    settings = base / "1_Pooling" / "config.json"
-    settings.parent.mkdir(exist_ok=True)
-    settings.write_text(
-        json.dumps({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False})
-    )
-    path = tmp_path / "router.yaml"
-    path.write_text(yaml.safe_dump(router_of("1", base)))
-    with pytest.raises(InputError, match="mean of the tokens"):
-        fit_adapter(path, tmp_path / "out")
-    assert not (tmp_path / "out.unproven").exists()
-
-
 def test_starts_from_an_adapter_and_refuses_dora(fitted, make_adapter, tiny_base, tmp_path):
     _, out, _ = fitted
     folder = out / "adapter"
@@ -239,10 +117,10 @@ def test_starts_from_an_adapter_and_refuses_dora(fitted, make_adapter, tiny_base
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import pytest, test_fitting_runs
-test_fitting_runs.make_small(pytest.MonkeyPatch())
+import fitting_runs, pytest
+fitting_runs.make_small(pytest.MonkeyPatch())
 if sys.argv[2] == "slowly":
-    test_fitting_runs.make_slow(pytest.MonkeyPatch())
+    fitting_runs.make_slow(pytest.MonkeyPatch())
 from semantic_router_lora.cli import main
 sys.argv[1:] = sys.argv[3:]
 main()
