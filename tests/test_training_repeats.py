@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 from tiny_training import COMMAND, RECIPE, write_recipe
 
 from semantic_router_lora.adapters import layout
+from semantic_router_lora.engines import processor
 from semantic_router_lora.errors import DataError
 from semantic_router_lora.training.recipe_file import load_recipe
 from semantic_router_lora.training.run import train
@@ -146,16 +148,26 @@ def start_two(command: list[str]) -> list[subprocess.Popen[str]]:
     ]
 
 
+# bfloat16 would round otherwise in each process's smaller batches.
+IN_FLOAT32 = """
+from semantic_router_lora.engines import processor
+processor.bfloat16_is_fast = lambda: False
+from semantic_router_lora.cli import main
+main()
+"""
+
+
 @pytest.mark.slow
-def test_two_processes_train_as_one(recipe_file, tiny_base, tmp_path):
+def test_two_processes_train_as_one(recipe_file, tiny_base, tmp_path, monkeypatch):
     """Killed in the second epoch and resumed, they end with the weights of one process."""
+    monkeypatch.setattr(processor, "bfloat16_is_fast", lambda: False)
     recipe_file.write_text(
         RECIPE + "lora_dropout: 0.0\nbase_dropout: 0.0\ndistillation_weight: 2.0\n"
         "guide_margin: 0.05\ntarget_modules: all-linear\n"
     )
     train(load_recipe(recipe_file), tmp_path / "one", base_folder=tiny_base)
     target = ["--output", str(tmp_path / "two"), "--base-folder", str(tiny_base)]
-    command = [*COMMAND, str(recipe_file), *target]
+    command = [sys.executable, "-c", IN_FLOAT32, "train", str(recipe_file), *target]
     checkpoint = tmp_path / "two.unproven" / "checkpoints" / "checkpoint-8"
     killed = start_two(command)
     until(lambda: (checkpoint / "complete").is_file(), killed[0])
