@@ -40,6 +40,7 @@ def test_texts_of_the_test_suites_fail(tmp_path):
         text.upper() + " ?",
         f"Good day to you all, this is a question of mine. {text} Thanks!",
         " ".join([*text.split(), "please"]),
+        " ".join(f"{word[:1]}\u200b{word[1:]}" for word in [*text.split(), "please"]),
     ):
         status, message = contamination(tmp_path, "nothing of the kind", own)
         assert status == "fail", own

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from semantic_router_lora.benchmark.suite import Suite
 from semantic_router_lora.data.check import NEAR_IDENTICAL
-from semantic_router_lora.data.words import jaccard, plain, words
+from semantic_router_lora.data.words import composed, jaccard, plain, words
 
 # So many words in a row are hardly ever chosen twice by chance, but for everyday phrases; with half
 # of a text's runs in it, another text is a copy.
@@ -57,7 +57,7 @@ class SuiteTexts:
             return
         runs = _runs(text)
         self._places.append(place)
-        self._words.append(frozenset(words(text)))
+        self._words.append(frozenset(_words(text)))
         self._runs.append(len(runs))
         for run in runs:
             self._with_run[run].append(number)
@@ -72,7 +72,7 @@ class SuiteTexts:
         equal = self._exact.get(plain(text))
         if equal is not None:
             return Likeness(self._places[equal], "is")
-        word_set = frozenset(words(text))
+        word_set = frozenset(_words(text))
         near = {n for word in self._rarest(word_set) for n in self._with_word.get(word, ())}
         for number in sorted(near):
             similarity = jaccard(self._words[number], word_set)
@@ -87,6 +87,10 @@ class SuiteTexts:
         return Likeness(self._places[number], how, is_copy)
 
 
+def _words(text: str) -> list[str]:
+    return words(composed(text))
+
+
 def _runs(text: str) -> set[tuple[str, ...]]:
-    all_words = words(text)
+    all_words = _words(text)
     return {tuple(all_words[i : i + RUN]) for i in range(len(all_words) - RUN + 1)}
