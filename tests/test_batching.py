@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from semantic_router_lora import Embedder, batching
+from semantic_router_lora.base_models import DEFAULT_BASE
 from semantic_router_lora.batching import batches_of, cut
 from semantic_router_lora.engines.workers import Workers
 
@@ -48,7 +49,7 @@ def test_each_thread_gets_as_many_batches(threads, tokens, parts):
 
 
 def test_more_texts_than_one_window(monkeypatch):
-    embedder = Embedder("sentence-transformers/all-MiniLM-L6-v2")
+    embedder = Embedder(DEFAULT_BASE)
     texts = ["", "symptoms of diabetes", "git " * 40, "a lease", "two", "three and four", "five"]
     whole = embedder.encode(texts)
     monkeypatch.setattr(batching, "WINDOW", 3)
