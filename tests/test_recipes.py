@@ -64,6 +64,7 @@ def test_paths_start_at_the_recipe_and_its_record_names_files_only(tmp_path):
         (RECIPE + "lora_alpha: 1000001\n", "expected at most 1,000,000"),
         (RECIPE + "interpolation: 1.0e-8\n", "expected from 0.01 to 1"),
         (RECIPE + "interpolation: 7\n", "expected from 0.01 to 1"),
+        (RECIPE + "weights_dtype: int8\n", "expected one of float32, float16"),
         (RECIPE + "batch_size: 99999999999999999999\n", r"expected less than 2\*\*31"),
         (RECIPE + "batch_size: 1\nhard_negatives: false\n", "nothing to tell a row apart from"),
         (RECIPE + "target_modules: []\n", "target_modules names no layer"),

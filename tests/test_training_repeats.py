@@ -52,6 +52,16 @@ def test_interpolation_keeps_a_share_of_the_update(recipe, tiny_base, whole_run,
     assert config["lora_alpha"] == recipe.lora_alpha / 2
 
 
+def test_weights_of_half_precision_take_half_the_room(recipe, tiny_base, whole_run, tmp_path):
+    folder = tmp_path / "half"
+    train(replace(recipe, weights_dtype="float16"), folder, base_folder=tiny_base)
+    half, whole = load_file(folder / layout.WEIGHTS), load_file(whole_run / layout.WEIGHTS)
+    assert half.keys() == whole.keys()
+    for name, weight in whole.items():
+        assert half[name].dtype == torch.float16
+        assert torch.equal(half[name], weight.half())
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_result(
     recipe, recipe_file, tiny_base, whole_run, tmp_path

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 _PREFIX = "base_model.model."
 
 
-def write_weights(model: SentenceTransformer, folder: Path) -> None:
-    """Write the adapter's weights, as float32."""
+def write_weights(model: SentenceTransformer, folder: Path, dtype: str = "float32") -> None:
+    """Write the adapter's weights, as ``float32`` or ``float16``."""
+    import torch
     from peft import get_peft_model_state_dict
     from safetensors.torch import save
 
@@ -28,8 +29,7 @@ def write_weights(model: SentenceTransformer, folder: Path) -> None:
     content = save(
         {
             key if key.startswith(_PREFIX) else _PREFIX + key: tensor.detach()
-            .float()
-            .cpu()
+            .to("cpu", getattr(torch, dtype))
             .contiguous()
             for key, tensor in state.items()
         },
@@ -56,14 +56,14 @@ def read_weights(model: SentenceTransformer, folder: Path) -> None:
         raise RuntimeError(f"{folder} does not fit the model: {missing} {result.unexpected_keys}")
 
 
-def write_folder(base: BaseModel, model: SentenceTransformer, folder: Path) -> None:
-    """Write the adapter's configuration, weights and tokenizer."""
+def write_folder(base: BaseModel, model: SentenceTransformer, folder: Path, dtype: str) -> None:
+    """Write the adapter's configuration, weights of a type, and tokenizer."""
     encoder: Any = model[0].model
     config = encoder.peft_config["default"]
     config.base_model_name_or_path = base.name
     config.inference_mode = True
     config.save_pretrained(str(folder))
-    write_weights(model, folder)
+    write_weights(model, folder, dtype)
     for name in (layout.TOKENIZER, layout.TOKENIZER_CONFIG):
         if (base.folder / name).is_file():
             (folder / name).write_bytes((base.folder / name).read_bytes())

@@ -94,6 +94,16 @@ def interpolate(model: SentenceTransformer, share: float) -> None:
     config.lora_alpha = int(scaled) if scaled == int(scaled) else scaled
 
 
+def round_weights(model: SentenceTransformer, dtype: str) -> None:
+    """Give the running adapter the weights that a file of such a type holds."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.copy_(parameter.to(getattr(torch, dtype)))
+
+
 def device() -> str:
     """Where to train: a GPU if there is one."""
     import torch

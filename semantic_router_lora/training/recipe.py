@@ -62,6 +62,8 @@ class Recipe:
         interpolation: share of the trained update that is kept, between the base (0) and the
             trained model (1), from 0.01, as in WiSE-FT (Wortsman et al. 2021, arXiv 2109.01903):
             less of it keeps more of what the base can do. It is written into ``lora_alpha``.
+        weights_dtype: ``float32``, or ``float16`` for a file of half the size: the update is
+            rounded to it before the folder is proven.
         seed: of shuffling, dropout and initial weights.
     """
 
@@ -90,6 +92,7 @@ class Recipe:
     checkpoint_steps: int = 0
     max_seq_length: int = 64
     interpolation: float = 1.0
+    weights_dtype: str = "float32"
     seed: int = 42
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from semantic_router_lora.errors import DataError
 from semantic_router_lora.training.recipe import Recipe, TrainFile
 
 LOSSES = ("cache", "cosent", "online_contrastive")
+WEIGHTS_DTYPES = ("float32", "float16")
 # A number to everybody but YAML 1.1.
 _EXPONENT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 
@@ -139,6 +140,8 @@ def _check_ranges(values: dict[str, Any]) -> None:
         raise DataError("target_modules names no layer")
     if given.get("batch_size") == 1 and not given.get("hard_negatives", True):
         raise DataError("batch_size 1 without hard_negatives has nothing to tell a row apart from")
+    if (dtype := given.get("weights_dtype", "float32")) not in WEIGHTS_DTYPES:
+        raise DataError(f"weights_dtype is {dtype!r}, expected one of {', '.join(WEIGHTS_DTYPES)}")
     if given.get("loss", "cache") not in LOSSES:
         raise DataError(f"loss is {given['loss']!r}, expected one of {', '.join(LOSSES)}")
     if given.get("loss", "cache") != "cache":

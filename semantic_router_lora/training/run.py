@@ -78,6 +78,7 @@ def train(
         device,
         has_fast_bf16,
         interpolate,
+        round_weights,
     )
     from semantic_router_lora.training.processes import first_does, is_first
     from semantic_router_lora.training.trainer import make_trainer
@@ -112,8 +113,9 @@ def train(
         return ""
     best_step = _keep_best(recipe, trainer, model, unfinished)
     interpolate(model, recipe.interpolation)
+    round_weights(model, recipe.weights_dtype)
     info = training_info(recipe, base, examples, data, trainer, seconds) | {"best_step": best_step}
-    proof = write_adapter(base, model, trainer, unfinished.folder, info)
+    proof = write_adapter(base, model, trainer, unfinished.folder, info, recipe.weights_dtype)
     unfinished.finish()
     return proof
 
@@ -137,6 +139,7 @@ def write_adapter(
     trainer: AdapterTrainer,
     folder: Path,
     info: dict[str, Any],
+    dtype: str = "float32",
 ) -> str:
     """Write the adapter that a model holds, and prove it; see `verify_adapter`.
 
@@ -146,13 +149,14 @@ def write_adapter(
         trainer: that trained it; it knows the history.
         folder: exists.
         info: of `training_info`, with ``best_step``.
+        dtype: of the weights in the file, which must hold the model's without rounding.
     """
     from semantic_router_lora.training.adapter_files import write_folder, write_json
     from semantic_router_lora.training.callbacks import draw
     from semantic_router_lora.training.verify import PROBES, verify_adapter
 
     history = trainer.state.log_history
-    write_folder(base, model, folder)
+    write_folder(base, model, folder, dtype)
     write_json(folder / layout.TRAINING_HISTORY, history)
     write_json(folder / layout.TRAINING_INFO, info)
     draw(history, folder, info["best_step"])
