@@ -24,6 +24,15 @@ from semantic_router_lora.training.run import train
 pytest.importorskip("sentence_transformers")
 
 
+def test_a_row_that_comes_twice_an_epoch_counts_once(recipe, tiny_base, tmp_path):
+    (file,) = recipe.train
+    recipe = replace(recipe, train=(replace(file, repeat=2),), epochs=1.0, checkpoint_steps=0)
+    train(recipe, tmp_path / "adapter", base_folder=tiny_base)
+    info = json.loads((tmp_path / "adapter" / layout.TRAINING_INFO).read_text())
+    assert info["data"]["rows"] == info["data"]["domains"]["law"] == 60
+    assert info["steps"] == 2 * 60 / recipe.batch_size
+
+
 def test_training_writes_a_proven_adapter(recipe, tmp_path):
     recipe = replace(recipe, epochs=1.0, checkpoint_steps=0, batch_size=20, learning_rate=0.001)
     folder = tmp_path / "adapter"

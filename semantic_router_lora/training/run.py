@@ -178,15 +178,17 @@ def training_info(
 
     from semantic_router_lora.training.model import has_fast_bf16, trainable_parameters
 
+    # a row that comes several times an epoch is one object
+    rows = list({id(example): example for example in examples}.values())
     return {
         "name": recipe.name,
         "base_model": base.name,
         "base_model_sha256": base.weights_sha256,
         "recipe": recipe.to_dict(),
         "data": {
-            "rows": len(examples),
-            "domains": dict(Counter(example.domain or "unknown" for example in examples)),
-            "sources": dict(Counter(example.source or "unknown" for example in examples)),
+            "rows": len(rows),
+            "domains": dict(Counter(row.domain or "unknown" for row in rows)),
+            "sources": dict(Counter(row.source or "unknown" for row in rows)),
             "unused_rows_per_epoch": trainer.run_callback.sampler.unused,
             "sha256": data,
         },
