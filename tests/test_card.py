@@ -99,6 +99,16 @@ def test_budgets_are_called_kept_only_where_the_whole_interval_is_within(law_fol
     assert verdicts(0.1, 0.2, triplets=20) == ([few, few, few, kept], True)
 
 
+def test_the_card_says_how_often_a_file_is_passed_over(law_folder):
+    def repeat(info):
+        info["recipe"]["train"][0]["repeat"] = 2
+
+    assert "| law.jsonl | training |" in section(law_folder, "Training data")
+    edit(law_folder, "training_info.json", repeat)
+    write_card(law_folder)
+    assert "| law.jsonl | training, 2 times an epoch |" in section(law_folder, "Training data")
+
+
 def test_texts_of_others_stay_texts(law_folder):
     hostile = "x](javascript:alert(1)) | <img src=x>\n## Measured\n\n`code`"
     edit(law_folder, "training_info.json", lambda info: info.update(python=hostile))

@@ -41,6 +41,12 @@ def mapping(content: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def mappings(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects of a list."""
+    value = content.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def counts(content: Mapping[str, Any], key: str) -> dict[str, int]:
     """The whole numbers of an object, by their names."""
     found = mapping(content, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from semantic_router_lora.card.facts import Facts
-from semantic_router_lora.card.fields import counts, mapping, number, text, texts, whole
+from semantic_router_lora.card.fields import counts, mapping, mappings, number, text, texts, whole
 from semantic_router_lora.card.markdown import (
     NOT_RECORDED,
     code,
@@ -57,8 +57,9 @@ def data_section(facts: Facts, stated: Stated) -> str:
     parts = [paragraph(f"{rows:,} rows" + (f": {of_domains}." if of_domains else "."))]
     digests = mapping(data, "sha256")
     dev = set(texts(recipe, "dev"))
+    repeats = {text(file, "file"): whole(file, "repeat") for file in mappings(recipe, "train")}
     files = [
-        (plain(name), "choosing the checkpoint" if name in dev else "training", code(digest))
+        (plain(name), _used_for(name in dev, repeats.get(name)), code(digest))
         for name, digest in digests.items()
     ]
     if files:
@@ -101,6 +102,12 @@ def training_section(facts: Facts) -> str:
 def left_out(facts: Facts) -> list[str]:
     """Traps whose near misses were left out of training."""
     return texts(facts.recipe, "skip_traps")
+
+
+def _used_for(in_dev: bool, repeat: int | None) -> str:
+    if in_dev:
+        return "choosing the checkpoint"
+    return f"training, {repeat} times an epoch" if repeat and repeat > 1 else "training"
 
 
 def _run(facts: Facts) -> str:
