@@ -52,7 +52,7 @@ def test_the_list_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "multi-domain-cache-lora-L12" in done.stdout and "0.044 → 0.089" in done.stdout
+    assert "multi-domain-cache-lora-L12" in done.stdout and "0.054 → 0.103" in done.stdout
 
 
 def test_the_page_lists_the_catalogue(monkeypatch):
