@@ -26,7 +26,7 @@ from semantic_router_lora.benchmark.speed.processes import process_cost
 from semantic_router_lora.benchmark.speed.served import served_peer
 from semantic_router_lora.benchmark.speed.timing import WORKLOADS, Timings, time_peers
 from semantic_router_lora.benchmark.speed.workloads import make_workloads
-from semantic_router_lora.embedder import Embedder
+from semantic_router_lora.building import tokenizer_for
 from semantic_router_lora.engines.bert import BertConfig, read_bert_config
 from semantic_router_lora.engines.processor import processor_name
 from semantic_router_lora.errors import InputError
@@ -62,8 +62,10 @@ def run_speed(
     with tempfile.TemporaryDirectory() as name:
         exported = _export(Path(name))
         names = available(exported)
-        config = read_bert_config(resolve_base(DEFAULT_BASE))
+        base = resolve_base(DEFAULT_BASE)
+        config = read_bert_config(base)
         assert isinstance(config, BertConfig)
+        tokenizer = tokenizer_for(base, None, config.max_position_embeddings, config.vocab_size)
         rates = [gemm_rate(config, threads)]
         with ExitStack() as stack:
             peers = {
@@ -83,8 +85,7 @@ def run_speed(
                 work = None if number else texts
                 costs[peer].append(asdict(process_cost(peer, threads, exported, work)))
     progress("rows of different adapters in one batch")
-    embedder = Embedder(adapter=ADAPTER, threads=threads)
-    lengths = [len(ids) for ids in embedder._loaded.tokenizer(workloads.queries)]
+    lengths = [len(ids) for ids in tokenizer(workloads.queries)]
     return {
         "kind": "speed",
         "rounds": rounds,
