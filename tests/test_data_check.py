@@ -177,7 +177,9 @@ def test_training_data_touches_no_suite():
     suites = [bundled_file(d, s) for d in (*DOMAINS, GENERAL) for s in ("test", "dev")]
     trained = [folder / f"{domain}.jsonl" for domain in DOMAINS]
     families = [folder / f"families-{domain}.jsonl" for domain in (*DOMAINS, GENERAL)]
-    report = check_files([*trained, *families, *suites])
+    instances = folder / "instances-programming.jsonl"
+    assert {*trained, *families, instances} == {*folder.glob("*.jsonl")}
+    report = check_files([*trained, *families, instances, *suites])
     assert report.passed, report
     suite_topics = {(t.domain, t.group) for path in suites for t in read_triplets(path)}
     for path in families:
@@ -189,10 +191,10 @@ def test_training_data_touches_no_suite():
                 third.anchor,
                 first.anchor,
             )
+    for path in (*trained, instances):
+        assert not suite_topics & {(t.domain, t.group) for t in read_triplets(path)}
     for path in trained:
-        triplets = read_triplets(path)
-        assert len(triplets) >= 1000
-        assert not suite_topics & {(t.domain, t.group) for t in triplets}
+        assert len(read_triplets(path)) >= 1000
         traps = report.statistics[str(path)].traps
         assert set(traps) == set(TRAPS)
         assert max(traps.values()) < 1.2 * min(traps.values())
