@@ -170,6 +170,20 @@ def test_the_reference_protocol(reference_layout):
         load_suites([str(reference_layout / "law")])
 
 
+def test_results_do_not_say_where_folders_lie(tmp_path, adapter_folder, monkeypatch):
+    monkeypatch.chdir(adapter_folder.parent)
+    given = f"./{adapter_folder.name}"
+    suites = [suite.sample(5, 0) for suite in load_suites(["bundled:dev"])]
+    results = run_benchmark(suites, base=DEFAULT_BASE, adapters=[given])
+    assert results.embedders[adapter_folder.name].reference == f"{DEFAULT_BASE}+lora:{given}"
+    stream = tmp_path / "stream.jsonl"
+    stream.write_text('{"text": "file my taxes", "answer": "t"}\n')
+    replays = run_replays([stream], base=DEFAULT_BASE, adapters=[given])
+    assert [one.reference for one in replays] == [DEFAULT_BASE, f"{DEFAULT_BASE}+lora:{given}"]
+    for written in (results.to_json(), replays_to_json(replays, "", 42, [stream])):
+        assert str(adapter_folder.parent) not in written
+
+
 def test_the_reference_protocol_on_twelve_layers(reference_layout, twelve_layers, make_adapter):
     adapter = make_adapter(base=twelve_layers, lora_alpha=32)
     results = run_benchmark(

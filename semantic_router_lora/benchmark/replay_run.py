@@ -28,6 +28,7 @@ from semantic_router_lora.data.streams import Query, read_stream, triplet_stream
 from semantic_router_lora.data.triplets import read_triplets
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import DataError
+from semantic_router_lora.reference import ModelReference
 
 
 def run_replays(
@@ -57,6 +58,7 @@ def run_replays(
             capacity=capacity,
             show_progress=show_progress,
         )
+        result.reference = str(ModelReference(base, name))  # as given, not where it lies here
         results.append(result)
     return results
 

@@ -26,7 +26,7 @@ Figures = dict[str, Figure]
 
 @dataclass(frozen=True)
 class EmbedderInfo:
-    """What was measured: a reference, its fingerprint, the domains it was trained on."""
+    """What was measured: a reference as given, its fingerprint, the domains it was trained on."""
 
     reference: str
     fingerprint: str

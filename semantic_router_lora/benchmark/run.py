@@ -28,6 +28,7 @@ from semantic_router_lora.benchmark.similarities import Floats, Similarities, si
 from semantic_router_lora.benchmark.suite import Suite
 from semantic_router_lora.embedder import Embedder
 from semantic_router_lora.errors import InputError
+from semantic_router_lora.reference import ModelReference
 
 HISTOGRAM_EDGES = np.linspace(-0.2, 1.0, 61)
 _CURVE_POINTS = 200
@@ -102,12 +103,15 @@ def run_benchmark(
         seconds["embedding"] += embedded - started
         seconds["measuring"] += time.monotonic() - embedded
     infos = zip(labels, embedders.values(), (None, *names), strict=True)
+    # as they were given: results are published, and the place of a folder here is nobody's business
     return BenchmarkResults(
         command=command,
         seed=seed,
         base=base,
         embedders={
-            label: EmbedderInfo(embedder.reference, embedder.fingerprint, trained_domains(name))
+            label: EmbedderInfo(
+                str(ModelReference(base, name)), embedder.fingerprint, trained_domains(name)
+            )
             for label, embedder, name in infos
         },
         suites=results,
